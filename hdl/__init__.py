@@ -1,0 +1,1 @@
+"""What becomes gates, and the build that makes a bitstream of it."""

@@ -1,0 +1,1 @@
+"""The driver: devices behind one API, their transports, and the command line."""

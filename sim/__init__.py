@@ -1,0 +1,1 @@
+"""Testbenches and the simulated board."""
