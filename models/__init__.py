@@ -1,4 +1,5 @@
-"""The network: its spec, its file, its integer golden model, its tasks and its training.
+"""The network: its spec, its file, its integer arithmetic, and (with PyTorch) its training.
 
-Nothing here imports PyTorch at package level: a board is driven without it.
+`spec`, `network`, `file`, `golden`, `random_networks` and `tasks` need NumPy only; the modules
+that need PyTorch are imported by name (`models.cells`, `models.qat`, ...), never from here.
 """
