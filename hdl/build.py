@@ -1,0 +1,256 @@
+"""Build a bitstream: ``python -m hdl.build --board icebreaker``.
+
+Exit status 0: the bitstream is in the output folder. 1: the build failed or was judged bad,
+and the message says why. 2: wrong arguments.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from hdl import flow
+from hdl.boards import CONSTRAINTS, Board, BoardError, known_boards, load_board
+from hdl.plan import STORE_NAMES, WEIGHT_CHOICES, Plan, PlanError, make_plan
+from hdl.pll import ClockError, pll_settings
+from hdl.report import ReportError, judge, table, usage_entries, write_json
+from hdl.toolchain import TOOLCHAINS, ToolError, find_toolchain
+from hdl.top import Top
+from models.file import load
+from models.network import NetworkError
+
+ROOT = CONSTRAINTS.parent
+DEFAULT_NETWORK = ROOT / "models" / "zoo" / "digits.safetensors"
+
+# What becomes gates depends on these and on the network; the digest in the report is theirs.
+_SOURCES = ("hdl/**/*.py", "models/image.py", "models/protocol.py", "models/spec.py")
+
+_EXAMPLES = """\
+examples:
+  python -m hdl.build --board icebreaker
+      the shipped digits network, preloaded; results in build/icebreaker/
+  python -m hdl.build --board icebreaker --network my.safetensors --output build/my
+      your own network; the weight store that it fits is chosen
+  python -m hdl.build --board icebreaker --network none --weights spram
+      an engine without a network: it is loaded over the link
+  python -m hdl.build --board icebreaker --plan
+      print what would be built and whether the network fits, without building
+"""
+
+
+class BuildError(RuntimeError):
+    """A build that ended without a bitstream to use; the message says why."""
+
+
+def build(
+    board: Board,
+    plan: Plan,
+    *,
+    output: Path,
+    clock_mhz: Fraction | None = None,
+    toolchain: str = "yowasp",
+    seed: int = 1,
+    progress: flow.Progress = print,
+) -> dict[str, Any]:
+    """Build one engine for one board.
+
+    Parameters
+    ----------
+    board, plan
+        What to build.
+    output : Path
+        Folder for the results; made if it is not there.
+    clock_mhz : Fraction, optional
+        Target clock; the board's default if not given.
+    toolchain : str
+        ``"yowasp"`` or ``"native"``.
+    seed : int
+        nextpnr's seed.
+    progress : callable
+        Takes lines for the person who waits.
+
+    Returns
+    -------
+    dict
+        What `report.json` holds.
+
+    Raises
+    ------
+    BuildError
+        If a tool fails, the clock is missed, or a DSP or multiplier is used. An earlier
+        result in `output` is left alone; the logs are in ``output/failed``.
+    ToolError
+        If a tool is missing or too old.
+    ClockError
+        If the PLL cannot make the clock.
+    """
+    start = time.monotonic()
+    target = board.clock.target_mhz if clock_mhz is None else clock_mhz
+    pll = pll_settings(board.clock.input_mhz, target, board.pll)
+    progress("checking tools (the first use compiles them, about a minute) ...")
+    tools = find_toolchain(toolchain)
+    top = Top(board, pll, make_system(plan, board, target))
+    with flow.work_folder(output) as folder:
+        run = flow.Flow(board, tools, float(target), seed, folder, progress)
+        report = _header(board, plan, float(target), toolchain, tools.versions(), seed)
+        try:
+            build_plan = run.prepare(top)
+            usage = run.run(build_plan)
+        except (ToolError, ReportError) as error:
+            failed = flow.keep_failure(folder, output, str(error))
+            raise BuildError(f"{error}\nThe logs are in {failed}") from error
+        reasons = judge(usage, float(target))
+        report.update(usage_entries(usage))
+        report.update(
+            design_digest=flow.plan_digest(build_plan),
+            bitstream=f"{board.name}.bin",
+            bitstream_sha256=flow.file_digest(folder / "top.bin"),
+            seconds=round(time.monotonic() - start, 1),
+            stage_seconds=run.seconds,
+            status="failed" if reasons else "ok",
+            reasons=reasons,
+        )
+        write_json(report, folder / "report.json")
+        if reasons:
+            message = "the build is refused:\n  " + "\n  ".join(reasons)
+            failed = flow.keep_failure(folder, output, message)
+            raise BuildError(f"{message}\nThe report and the logs are in {failed}")
+        flow.publish(
+            folder, [*flow.products(board), flow.Product("report.json", "report.json")], output
+        )
+        flow.forget_failure(output)
+    return report
+
+
+def make_system(plan: Plan, board: Board, clock_mhz: Fraction) -> Any:
+    """Return the system between the pins: link and engine."""
+    from hdl.system import System
+
+    return System(plan.parameters, clock_hz=int(clock_mhz * 1_000_000), baud=board.link.baud)
+
+
+def _header(
+    board: Board, plan: Plan, target: float, toolchain: str, versions: dict[str, str], seed: int
+) -> dict[str, Any]:
+    parameters = plan.parameters
+    return {
+        "board": board.name,
+        "device": f"{board.device}-{board.package}",
+        "lanes": parameters.lanes,
+        "weights": parameters.weights,
+        "store": {
+            "memory": STORE_NAMES[parameters.weights],
+            "words": parameters.store_words,
+            "word_bits": parameters.word_bits,
+            "ternary_weights": parameters.store_words * parameters.lanes,
+            "reason": plan.reason,
+            "network": plan.network,
+            "network_words": plan.network_words,
+            "preloaded": parameters.image is not None,
+        },
+        "target_mhz": target,
+        "seed": seed,
+        "toolchain": toolchain,
+        "tools": versions,
+        "source_digest": flow.source_digest(ROOT, (*_SOURCES, f"constraints/{board.name}.yaml")),
+    }
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m hdl.build",
+        description="Build the bitstream of an engine, with a network in it where that fits.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--board", required=True, help=f"board to build for: {', '.join(known_boards())}"
+    )
+    parser.add_argument(
+        "--network",
+        default=str(DEFAULT_NETWORK),
+        metavar="FILE",
+        help="network file, or 'none' (default: the shipped digits network)",
+    )
+    parser.add_argument("--lanes", type=int, metavar="P", help="lanes (default: the board's)")
+    parser.add_argument(
+        "--weights",
+        choices=WEIGHT_CHOICES,
+        default="auto",
+        help="weight store; auto: block RAM, preloaded, if the network fits it, else SPRAM",
+    )
+    parser.add_argument(
+        "--clock", type=_mhz, metavar="MHz", help="clock of the engine (default: the board's)"
+    )
+    parser.add_argument(
+        "--toolchain",
+        choices=TOOLCHAINS,
+        default="yowasp",
+        help="yowasp: the pinned tools (default); native: faster, from PATH",
+    )
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="nextpnr's seed")
+    parser.add_argument(
+        "--output", type=Path, metavar="DIR", help="folder for results (default: build/BOARD)"
+    )
+    parser.add_argument(
+        "--plan", action="store_true", help="print what would be built, without building"
+    )
+    return parser.parse_args(arguments)
+
+
+def _mhz(text: str) -> Fraction:
+    try:
+        value = Fraction(text)
+    except (ValueError, ZeroDivisionError) as error:
+        raise argparse.ArgumentTypeError(f"expected a frequency in MHz, not {text!r}") from error
+    if value <= 0:
+        raise argparse.ArgumentTypeError(f"expected a frequency above 0 MHz, not {text!r}")
+    return value
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit status."""
+    options = _parse(arguments)
+
+    def progress(line: str) -> None:
+        print(line, flush=True)
+
+    try:
+        board = load_board(options.board)
+        network = None if options.network == "none" else load(options.network)
+        plan = make_plan(board, network, options.lanes, options.weights)
+        if options.plan:
+            print(plan.text())
+            return 0
+        output = options.output or Path("build") / board.name
+        report = build(
+            board,
+            plan,
+            output=output,
+            clock_mhz=options.clock,
+            toolchain=options.toolchain,
+            seed=options.seed,
+            progress=progress,
+        )
+    except (
+        BoardError,
+        BuildError,
+        ClockError,
+        NetworkError,
+        OSError,
+        PlanError,
+        ToolError,
+    ) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(f"\n{output / report['bitstream']}\n{table(report)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,172 @@
+"""What is going to be built: lanes, weight store and its capacity, and whether a network fits.
+
+Plain arithmetic, no synthesis: `python -m hdl.build --plan` prints it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from hdl.boards import Board, Memories
+from hdl.core.parameters import SPRAM_BITS, SPRAM_WORDS, EngineParameters, WeightMemory
+from models.image import Image, ImageError, check_capacity, compile_image, plan_layout
+from models.network import Network
+
+#: Block RAMs of the engine and the link beside the lanes' accumulators and the weights:
+#: previous input, hidden states, event list, scores; the link's receive and transmit rings.
+OTHER_EBR = 6
+
+#: The widest a block RAM of the iCE40 is, and the words it then has.
+_EBR_WIDTH = 16
+
+#: The store's addresses are 16 bits wide.
+_MOST_WORDS = 1 << 16
+
+WeightChoice = Literal["auto", "bram", "spram"]
+WEIGHT_CHOICES: tuple[WeightChoice, ...] = ("auto", "bram", "spram")
+STORE_NAMES = {"bram": "block RAM", "spram": "SPRAM"}
+
+
+class PlanError(ValueError):
+    """An engine that the board has no memories for, or a network that does not fit."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The engine to build.
+
+    Attributes
+    ----------
+    parameters : EngineParameters
+        Lanes, weight store, its words and what it holds at power-up.
+    network : str or None
+        Name of the network that was fitted, if any.
+    network_words : int
+        Words of the store that it needs; 0 without one.
+    reason : str
+        Why this kind of weight store.
+    """
+
+    parameters: EngineParameters
+    network: str | None
+    network_words: int
+    reason: str
+
+    def text(self) -> str:
+        """Return the capacity calculation for people."""
+        p, capacity = self.parameters, self.parameters.capacity
+        lines = [
+            f"lanes           {p.lanes}",
+            f"weight store    {STORE_NAMES[p.weights]}, {p.store_words} words of {p.word_bits} "
+            f"bits ({p.store_words * p.lanes} ternary weights)",
+            f"chosen because  {self.reason}",
+            f"limits          {capacity.accumulator_words} accumulators a lane, "
+            f"{capacity.state_units} hidden units ({capacity.layer_units} in a layer), "
+            f"{capacity.input_size} inputs, {capacity.outputs} outputs",
+        ]
+        if self.network is not None:
+            how = "in the bitstream" if p.image is not None else "loaded over the link"
+            lines.append(f"network         {self.network}: {self.network_words} words, {how}")
+        return "\n".join(lines)
+
+
+def store_words(memories: Memories, lanes: int, weights: WeightMemory) -> int:
+    """Return the words of ``2 * lanes`` bits that a device has for weights; 0 if none.
+
+    Block RAM: what the accumulators (one a lane) and `OTHER_EBR` leave over, in columns of 16
+    bits. SPRAM: all of it.
+    """
+    width = 2 * lanes
+    if weights == "spram":
+        words = memories.spram // -(-width // SPRAM_BITS) * SPRAM_WORDS
+    else:
+        columns = -(-width // _EBR_WIDTH)
+        rows = max(memories.ebr - lanes - OTHER_EBR, 0) // columns
+        words = rows * (memories.ebr_bits // _EBR_WIDTH)
+    return min(words, _MOST_WORDS)
+
+
+def make_plan(
+    board: Board, network: Network | None, lanes: int | None = None, weights: WeightChoice = "auto"
+) -> Plan:
+    """Choose the weight store and check that the network fits.
+
+    Parameters
+    ----------
+    board : Board
+        The board.
+    network : Network or None
+        The network to preload or to check, if any.
+    lanes : int, optional
+        Lanes P; the board's default if not given.
+    weights : str
+        ``"bram"``, ``"spram"``, or ``"auto"``: block RAM, preloaded, if the network fits it,
+        else SPRAM.
+
+    Raises
+    ------
+    PlanError
+        If the board has no such store, or the network fits none that is allowed; the message
+        says what is needed and what there is.
+    """
+    lanes = board.lanes if lanes is None else lanes
+    most = board.memories.ebr - OTHER_EBR
+    if lanes > most:
+        raise PlanError(
+            f"{lanes} lanes need {lanes} block RAMs for accumulators and {OTHER_EBR} more; "
+            f"{board.title} has {board.memories.ebr}, enough for {most} lanes"
+        )
+    kinds: tuple[WeightMemory, ...] = ("bram", "spram") if weights == "auto" else (weights,)
+    refusals: list[str] = []
+    for kind in kinds:
+        try:
+            return _plan_for(board, network, lanes, kind, weights, refusals)
+        except (PlanError, ImageError, ValueError) as error:
+            refusals.append(f"{STORE_NAMES[kind]}: {error}")
+    raise PlanError(f"no weight store of {board.title} will do\n  " + "\n  ".join(refusals))
+
+
+def _plan_for(
+    board: Board,
+    network: Network | None,
+    lanes: int,
+    kind: WeightMemory,
+    choice: WeightChoice,
+    refusals: list[str],
+) -> Plan:
+    words = store_words(board.memories, lanes, kind)
+    if not words:
+        raise PlanError(_no_store(board, lanes, kind, network))
+    image: Image | None = None
+    needed = 0
+    if network is not None:
+        capacity = EngineParameters(lanes=lanes, weights=kind, store_words=words).capacity
+        needed = check_capacity(network, capacity).words
+        if kind == "bram":
+            image = compile_image(network, lanes)
+    elif choice == "auto" and kind == "bram" and board.memories.spram:
+        raise PlanError("no network to preload, and SPRAM is larger")
+    if choice != "auto":
+        reason = f"--weights {choice} was asked for"
+    elif kind == "bram":
+        reason = "the network fits block RAM, and then works at power-up"
+    else:
+        reason = "; ".join(refusals)
+    parameters = EngineParameters(lanes=lanes, weights=kind, store_words=words, image=image)
+    return Plan(parameters, network.spec.name if network else None, needed, reason)
+
+
+def _no_store(board: Board, lanes: int, kind: WeightMemory, network: Network | None) -> str:
+    need = ""
+    if network is not None:
+        need = f"network {network.spec.name!r} needs {plan_layout(network, lanes).words} words; "
+    if kind == "spram":
+        return f"{need}{lanes} lanes need {-(-2 * lanes // SPRAM_BITS)} SPRAMs, there are " + str(
+            board.memories.spram
+        )
+    left = board.memories.ebr - lanes - OTHER_EBR
+    return (
+        f"{need}{lanes} lanes and the rest leave {left} of {board.memories.ebr} block RAMs, "
+        f"and a word of {2 * lanes} bits takes {-(-2 * lanes // _EBR_WIDTH)}"
+    )
