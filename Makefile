@@ -1,0 +1,66 @@
+# The two commands of a newcomer, and what they stand on. `make help` lists them.
+
+PYTHON ?= python3
+VENV ?= .venv
+BOARD ?= icebreaker
+
+# The installer may be another one (PIP="uv pip"); it installs into $(VENV) either way.
+PIP ?= $(VENV)/bin/python -m pip
+# One test worker per core; the tests of a file stay together, they share what they build.
+PYTEST_ARGS ?= -n auto --dist loadfile
+
+BIN := $(VENV)/bin
+INSTALL = VIRTUAL_ENV="$(abspath $(VENV))" $(PIP) install --editable
+
+.DEFAULT_GOAL := help
+.PHONY: help doctor doctor-demo icebreaker test lint clean
+
+help:
+	@echo "make icebreaker   the shipped network becomes a bitstream and classifies real digits"
+	@echo "make test         lint, types, import rules and the whole test suite"
+	@echo "make doctor       what this machine lacks, and how to get it"
+	@echo "make lint         the quick half of make test"
+	@echo "make clean        remove what was built ($(VENV) stays)"
+	@echo
+	@echo "variables: PYTHON=$(PYTHON)  VENV=$(VENV)  PIP=\"$(PIP)\"  PYTEST_ARGS=\"$(PYTEST_ARGS)\""
+
+define require_python
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo "MISSING   $(PYTHON): for everything; get it with: sudo apt-get install python3 python3-venv"; \
+	  exit 1; }
+endef
+
+doctor:
+	$(require_python)
+	@$(PYTHON) scripts/doctor.py --for test
+
+doctor-demo:
+	$(require_python)
+	@$(PYTHON) scripts/doctor.py --for demo --quiet
+
+icebreaker: doctor-demo $(VENV)/.installed-demo
+	$(BIN)/python scripts/demo.py --board $(BOARD)
+
+test: doctor $(VENV)/.installed-test lint
+	$(BIN)/python -m pytest $(PYTEST_ARGS) sim/ tests/
+
+lint: $(VENV)/.installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+# A stamp is newer than the dependencies it installed, so they are installed once.
+$(VENV)/.installed-demo: pyproject.toml | $(BIN)/python
+	$(INSTALL) ".[demo]"
+	@touch $@
+
+$(VENV)/.installed-test: pyproject.toml | $(BIN)/python
+	$(INSTALL) ".[test]"
+	@touch $@ $(VENV)/.installed-demo
+
+clean:
+	rm -rf build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
