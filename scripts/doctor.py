@@ -5,13 +5,20 @@ Runs on a bare Python 3 without any package, an old one included: it must be abl
 that Python is too old. Exit status 0 when nothing that is needed is missing, 1 otherwise.
 """
 
-import argparse
-import os
-import shutil
-import subprocess
 import sys
-import sysconfig
-import tempfile
+
+try:
+    import argparse
+    import ctypes
+    import os
+    import shutil
+    import subprocess
+    import sysconfig
+    import tempfile
+except ImportError as error:  # Debian's python3-minimal has no more than its name says
+    print(f"MISSING   Python's whole standard library ({error}): for everything")
+    print("Get it with:\n    sudo apt-get install python3 python3-venv")
+    sys.exit(1)
 
 OLDEST_PYTHON = (3, 11)
 
@@ -48,16 +55,6 @@ def python_version():
     if sys.version_info[:2] < OLDEST_PYTHON:
         return None
     return f"{sys.executable} ({version})"
-
-
-def standard_library():
-    """Debian's python3-minimal has no more than its name says."""
-    try:
-        import ctypes  # noqa: F401
-        import ssl  # noqa: F401
-    except ImportError:
-        return None
-    return "whole"
 
 
 def venv_module():
@@ -112,10 +109,6 @@ def shared_libpython():
             path = os.path.join(folder or "", name)
             if folder and os.path.exists(path):
                 return path
-    try:
-        import ctypes
-    except ImportError:
-        return None
     for name in names:  # last, whatever the dynamic loader knows
         try:
             ctypes.CDLL(name)
@@ -130,7 +123,6 @@ def checks(purpose):
     oldest = "{}.{}".format(*OLDEST_PYTHON)
     found = [
         Check(f"Python {oldest} or newer", python_version(), "everything", "python3"),
-        Check("Python's standard library", standard_library(), "everything", "python3"),
         Check("Python's venv module", venv_module(), "the environment .venv", "python3-venv"),
         Check("make", program_version("make", "--version"), "these commands", "make"),
         Check("g++", compiler(), "the simulated board", "g++"),
@@ -156,15 +148,6 @@ def checks(purpose):
     return found
 
 
-def packages_of(found):
-    """Return the packages behind checks, each once, in order."""
-    packages = []
-    for check in found:
-        if check.package not in packages:
-            packages.append(check.package)
-    return packages
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument(
@@ -182,7 +165,7 @@ def main():
 
     found = checks(options.purpose)
     if options.packages:
-        print(" ".join(packages_of(check for check in found if check.needed)))
+        print(" ".join(check.package for check in found if check.needed))
         return 0
     missing = [check for check in found if check.found is None]
     for check in found:
@@ -195,7 +178,7 @@ def main():
         print(f"{word}  {check.name}: for {check.what_for}; Debian package: {check.package}")
     needed = [check for check in missing if check.needed]
     if missing:
-        packages = " ".join(packages_of(missing))
+        packages = " ".join(check.package for check in missing)
         print("Get {} with:".format("them" if len(missing) > 1 else "it"))
         print(f"    sudo apt-get install {packages}")
         print("or your system's package of that name. Another Python: make PYTHON=python3.12 ...")
