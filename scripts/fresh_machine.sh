@@ -124,7 +124,7 @@ must_name() {
   report=$(as_user python3 scripts/doctor.py --for demo) && die "doctor found nothing missing"
   echo "$report"
   for package in "$@"; do
-    grep -q "apt-get install.* $package\b" <<<"$report" || die "doctor does not name $package"
+    grep -q "apt-get install.* $package\( \|\$\)" <<<"$report" || die "doctor does not name $package"
   done
 }
 
