@@ -89,10 +89,14 @@ rm -f "$root.debootstrap.log"
 mount -t proc proc "$root/proc"
 mount --rbind /dev "$root/dev"
 mount --make-rslave "$root/dev" 2>/dev/null || true
-for file in ${copies[@]+"${copies[@]}"}; do
-  mkdir -p "$root$(dirname "$file")"
-  cp -L "$file" "$root$file"
-done
+copy_files() {
+  local file
+  for file in ${copies[@]+"${copies[@]}"}; do
+    mkdir -p "$root$(dirname "$file")"
+    cp -L "$file" "$root$file"
+  done
+}
+copy_files
 for folder in ${binds[@]+"${binds[@]}"}; do
   mkdir -p "$root$folder"
   mount --bind "$folder" "$root$folder"
@@ -144,6 +148,7 @@ for command in "${commands[@]}"; do
   # shellcheck disable=SC2086
   as_root apt-get install -y -qq --no-install-recommends $packages >/dev/null 2>&1 \
     || die "apt-get install failed"
+  copy_files # a package may have written its own, such as the certificate bundle
   say "make $command, as an ordinary user"
   start=$(date +%s)
   as_user make "$command"
