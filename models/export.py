@@ -1,0 +1,83 @@
+"""From a trained quantized module to the network: integers only, every bound checked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from models.float_network import AdditiveGatedNetwork
+from models.network import LayerWeights, Network, ReadoutWeights, longest_sum
+from models.qat import QuantizedCell, QuantizedNetwork, QuantizedReadout
+from models.spec import FRACTION_BITS, LayerSpec, NetworkSpec, ReadoutSpec
+
+__all__ = ["export"]
+
+
+def export(
+    module: AdditiveGatedNetwork,
+    name: str = "network",
+    labels: Sequence[str] | None = None,
+    task: str | None = None,
+) -> Network:
+    """The network that a quantized module computes.
+
+    Parameters
+    ----------
+    module : QuantizedNetwork
+        From `models.qat.prepare_qat`, trained.
+    name : str
+    labels : sequence of str, optional
+        A name per output.
+    task : str, optional
+
+    Returns
+    -------
+    Network
+        Its golden model gives the module's logits and states bit for bit. For readout mode
+        "sum" it says max_steps, the longest sequence whose sum is sure to fit 32 bits.
+
+    Raises
+    ------
+    TypeError
+        When the module is not quantized.
+    NetworkError
+        When a bound of the numeric contract is broken, naming layer and row.
+    """
+    if not isinstance(module, QuantizedNetwork):
+        raise TypeError(
+            f"export takes what prepare_qat gave, trained; a {type(module).__name__} still "
+            "computes in floating point"
+        )
+    if module.fraction_bits != FRACTION_BITS:
+        raise ValueError(
+            f"the engine has {FRACTION_BITS} fraction bits; a module with {module.fraction_bits} "
+            "cannot be exported"
+        )
+    specs, layers = [], []
+    for cell in module.rnn.cells:
+        assert isinstance(cell, QuantizedCell)
+        if cell.exact:
+            raise TypeError("a module made by from_network is exported already: use its network")
+        w, w_shift = cell.grid.integer_weight(cell.weight_ih, cell.k_ih)
+        u, u_shift = cell.grid.integer_weight(cell.weight_hh, cell.k_hh)
+        layers.append(
+            LayerWeights(w, w_shift, u, u_shift, cell.grid.integer_bias(cell.bias, half=True))
+        )
+        theta = round(cell.theta * cell.grid.steps)
+        specs.append(LayerSpec(cell.input_size, cell.hidden_size, theta))
+    assert isinstance(module.readout, QuantizedReadout)
+    readout = module.readout
+    r, r_shift = readout.grid.integer_weight(readout.weight, readout.k)
+    weights = ReadoutWeights(r, r_shift, readout.grid.integer_bias(readout.bias, half=False))
+    limit = (1 << module.hb) - 1
+    spec = NetworkSpec(
+        name=name,
+        inputs=module.rnn.input_size,
+        layers=tuple(specs),
+        readout=ReadoutSpec(readout.out_features, module.mode),
+        target=module.target,
+        hb=module.hb,
+        labels=None if labels is None else tuple(labels),
+        max_steps=longest_sum(weights, limit) if module.mode == "sum" else None,
+        task=task,
+    )
+    return Network(spec, tuple(layers), weights, module.normalisation)

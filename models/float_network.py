@@ -1,0 +1,142 @@
+"""A whole trainable network: normalisation, gated layers, readout."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from models.cells import AdditiveGatedRNN, valid_steps
+from models.network import Normalisation
+from models.spec import READOUT_MODES, TARGETS
+
+__all__ = ["AdditiveGatedNetwork", "Output"]
+
+
+class Output(NamedTuple):
+    """What a network gives.
+
+    Parameters
+    ----------
+    logits : Tensor [N, T, C]
+        Of every step (beyond a sequence's length: of the held state).
+    scores : Tensor [N, C]
+        Logits of the last valid step, or in mode "sum" their sum over the valid steps, in
+        float64 so that it is exact.
+    states : tuple of Tensor [N, T, H_l]
+    h_n : tuple of Tensor [N, H_l]
+        Last valid state of every layer.
+    valid : Tensor, bool [N, T]
+    """
+
+    logits: Tensor
+    scores: Tensor
+    states: tuple[Tensor, ...]
+    h_n: tuple[Tensor, ...]
+    valid: Tensor
+
+
+class AdditiveGatedNetwork(nn.Module):
+    """Gated layers and a linear readout, in floating point.
+
+    Parameters
+    ----------
+    input_size : int
+        I.
+    hidden_size : int or sequence of int
+        H of every layer, or one per layer.
+    outputs : int
+        C: classes, or 1 for a single float target.
+    num_layers : int
+        1 to 4.
+    mode : str
+        Readout: "last", "sum" or "every".
+    target : str
+        "class" or "value".
+    theta : float or sequence of float
+        Dead zone of the states, in [0, 2).
+    normalisation : Normalisation, optional
+        Of the raw features; mean 0 and scale 1 by default. It goes into the network file.
+    input_scale, readout_scale : float
+        Scale of the initial input and readout weights.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int | Sequence[int],
+        outputs: int,
+        num_layers: int = 1,
+        mode: str = "last",
+        target: str = "class",
+        theta: float | Sequence[float] = 0.0,
+        normalisation: Normalisation | None = None,
+        input_scale: float = 1.0,
+        readout_scale: float = 1.0,
+    ) -> None:
+        super().__init__()
+        if mode not in READOUT_MODES:
+            raise ValueError(f"mode must be one of {', '.join(READOUT_MODES)}, not {mode!r}")
+        if target not in TARGETS:
+            raise ValueError(f"target must be one of {', '.join(TARGETS)}, not {target!r}")
+        if normalisation is None:
+            normalisation = Normalisation(np.zeros(input_size), np.ones(input_size))
+        if normalisation.mean.shape != (input_size,):
+            raise ValueError(
+                f"normalisation must have {input_size} features, not {len(normalisation.mean)}"
+            )
+        self.mode, self.target, self.normalisation = mode, target, normalisation
+        self.rnn = AdditiveGatedRNN(
+            input_size, hidden_size, num_layers, theta=theta, input_scale=input_scale
+        )
+        self.readout = nn.Linear(self.rnn.hidden_sizes[-1], outputs)
+        bound = readout_scale * self.rnn.hidden_sizes[-1] ** -0.5
+        nn.init.uniform_(self.readout.weight, -bound, bound)
+        nn.init.zeros_(self.readout.bias)
+
+    def prepare(self, x: Tensor) -> Tensor:
+        """Raw features [N, T, I] to what the first layer sees, in [-1, 1]."""
+        if not x.is_floating_point():
+            raise TypeError(f"x must be a floating-point tensor of raw features, not {x.dtype}")
+        mean = torch.as_tensor(self.normalisation.mean.copy(), device=x.device)
+        scale = torch.as_tensor(self.normalisation.scale.copy(), device=x.device)
+        return ((x.double() - mean) * scale).clamp(-1.0, 1.0).to(self.readout.weight.dtype)
+
+    def forward(
+        self,
+        x: Tensor,
+        lengths: Tensor | Sequence[int] | None = None,
+        hx: Sequence[Tensor] | None = None,
+    ) -> Output:
+        """Run sequences.
+
+        Parameters
+        ----------
+        x : Tensor [N, T, I]
+            Raw features.
+        lengths : integers [N], 1 to T, optional
+        hx : one Tensor [N, H_l] per layer, optional
+            State to start from; zero by default.
+
+        Returns
+        -------
+        Output
+        """
+        if x.dim() != 3:
+            raise ValueError(f"x must have shape [N, T, I], not {list(x.shape)}")
+        count, steps = x.shape[:2]
+        valid = valid_steps(lengths, steps, count, x.device)
+        states, last = self.rnn.states(self.prepare(x).transpose(0, 1), tuple(hx) if hx else None,
+                                       valid)  # fmt: skip
+        everywhere = x.new_ones((count, steps), dtype=torch.bool)
+        mask = everywhere if valid is None else valid[..., 0].T
+        logits = self.readout(states[-1].transpose(0, 1))
+        if self.mode == "sum":
+            scores = torch.where(mask[..., None], logits.double(), 0.0).sum(dim=1)
+        else:
+            # The state holds beyond a sequence's length, so its last logits are those there.
+            scores = logits[:, -1].double()
+        return Output(logits, scores, tuple(s.transpose(0, 1) for s in states), tuple(last), mask)

@@ -1,0 +1,144 @@
+"""What a task is: three parts of sequences, and the normalisation of their features."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.network import Normalisation
+from models.spec import BIAS_MAX, FRACTION_BITS
+
+__all__ = ["Part", "TaskData", "TaskError", "check_value_range", "normalise", "split"]
+
+
+class TaskError(ValueError):
+    """Data that cannot be trained on, or a task that is missing; says what was expected."""
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Sequences and their targets.
+
+    Parameters
+    ----------
+    x : float64 [N, T, I]
+        Raw features.
+    y : int64 [N] classes from 0, or float64 [N] values
+    lengths : int64 [N], optional
+        Valid steps of each sequence; None when all have T.
+    """
+
+    x: NDArray[np.float64]
+    y: NDArray[np.int64] | NDArray[np.float64]
+    lengths: NDArray[np.int64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def take(self, rows: NDArray[np.int64]) -> Part:
+        """The sequences of these rows."""
+        return Part(
+            self.x[rows], self.y[rows], None if self.lengths is None else self.lengths[rows]
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class TaskData:
+    """A task: nothing is ever chosen by its test part.
+
+    Parameters
+    ----------
+    name : str
+    train, validation, test : Part
+    normalisation : Normalisation
+        From the training part (or from what is known of the features).
+    target : str
+        "class" or "value".
+    outputs : int
+        Classes, or 1 for a value.
+    labels : tuple of str, optional
+        Names of the classes.
+    """
+
+    name: str
+    train: Part
+    validation: Part
+    test: Part
+    normalisation: Normalisation
+    target: str
+    outputs: int
+    labels: tuple[str, ...] | None = None
+
+
+def split(
+    part: Part, share: float, seed: int, classes: bool, what: str = "data"
+) -> tuple[Part, Part]:
+    """Split off a share, stratified by class when there are classes.
+
+    Parameters
+    ----------
+    part : Part
+    share : float
+        Of the second part, 0 to 1.
+    seed : int
+    classes : bool
+        Whether y holds classes to keep in proportion.
+
+    Returns
+    -------
+    Part, Part
+        What is left, and the share.
+
+    Raises
+    ------
+    TaskError
+        When one of them would be empty.
+    """
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(part))
+    wanted = round(share * len(part))
+    if not 0 < wanted < len(part):
+        raise TaskError(f"{what}: {len(part)} sequences are too few to split off {share:.0%}")
+    if classes:
+        # Spread each class evenly over (0, 1), in random order within; the lowest are taken.
+        ranks = np.empty(len(part))
+        for label in np.unique(part.y):
+            rows = order[part.y[order] == label]
+            ranks[rows] = (np.arange(len(rows)) + rng.random()) / len(rows)
+        order = order[np.argsort(ranks[order], kind="stable")]
+    return part.take(np.sort(order[wanted:])), part.take(np.sort(order[:wanted]))
+
+
+def normalise(part: Part) -> Normalisation:
+    """Z-score over all valid steps of a training part, divided by 3 so that little is clipped.
+
+    A constant feature gets scale 1 (and so is always 0).
+    """
+    if part.lengths is None:
+        rows = part.x.reshape(-1, part.x.shape[2])
+    else:
+        rows = part.x[np.arange(part.x.shape[1]) < part.lengths[:, None]]
+    mean, deviation = rows.mean(axis=0), rows.std(axis=0)
+    varies = deviation > 1e-12 * np.maximum(np.abs(mean), 1.0)
+    with np.errstate(divide="ignore"):
+        return Normalisation(mean, np.where(varies, 1.0 / (3.0 * deviation), 1.0))
+
+
+def check_value_range(y: NDArray[np.float64], hb: int) -> None:
+    """Refuse float targets that a 16-bit readout bias cannot reach.
+
+    Raises
+    ------
+    TaskError
+        Saying the range, what was found, and what to divide by.
+    """
+    limit = (BIAS_MAX + 1) / (1 << (hb + FRACTION_BITS))
+    worst = float(np.abs(y).max())
+    if worst > limit:
+        raise TaskError(
+            f"float targets must lie in [-{limit:g}, {limit:g}] at hb = {hb}, but lie from "
+            f"{y.min():g} to {y.max():g}; divide y by {worst / limit * 1.25:.3g} or more (the "
+            "answers are then in that unit)"
+        )

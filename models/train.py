@@ -1,0 +1,315 @@
+"""`python -m models.train digits`: train a ternary network and write its file.
+
+Beside the network: a metrics JSON and a picture of the learning curve.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from models.evaluate import describe, evaluate
+from models.export import export
+from models.file import save
+from models.float_network import AdditiveGatedNetwork
+from models.network import NetworkError
+from models.qat import prepare_qat
+from models.spec import READOUT_MODES
+from models.tasks import adding, arrays, digits
+from models.tasks.data import Part, TaskData, TaskError, check_value_range
+from models.training import History, Settings, batches, fit, measure
+
+__all__ = ["Model", "build", "epochs_of", "main", "train"]
+
+
+@dataclass(frozen=True)
+class Model:
+    """The network to build; see `AdditiveGatedNetwork` and `prepare_qat` for what these mean."""
+
+    units: tuple[int, ...] = (64,)
+    mode: str = "last"
+    theta: float = 0.0
+    hb: int = 7
+    input_scale: float = 1.0
+    readout_scale: float = 1.0
+    freeze_scales: bool = False
+
+
+DEFAULTS: dict[str, tuple[Model, Settings, int]] = {
+    # name: model, settings, iterations per epoch (0: passes over the training part)
+    "digits": (Model(), Settings(), 0),
+    "adding": (Model(units=(32,)), Settings(learning_rate=2e-3, epochs=40), 50),
+    "arrays": (Model(), Settings(), 0),
+}
+
+
+def build(task: TaskData, model: Model) -> AdditiveGatedNetwork:
+    """A float network for a task, weights drawn from PyTorch's generator."""
+    network = AdditiveGatedNetwork(
+        task.normalisation.mean.size,
+        model.units,
+        task.outputs,
+        mode=model.mode,
+        target=task.target,
+        theta=model.theta,
+        normalisation=task.normalisation,
+        input_scale=model.input_scale,
+        readout_scale=model.readout_scale,
+    )
+    if task.target == "value":
+        # Start from the mean answer; the readout need not learn it.
+        with torch.no_grad():
+            network.readout.bias.fill_(float(task.train.y.mean()))
+    return network
+
+
+def epochs_of(
+    task: TaskData, settings: Settings, iterations: int, seed: int
+) -> tuple[Callable[[int], Iterable[Part]], int]:
+    """The batches of each epoch, and how many there are.
+
+    With iterations, every batch is drawn fresh (the adding problem); otherwise an epoch is a
+    shuffled pass over the training part.
+    """
+    rng = np.random.default_rng(seed)
+    if iterations:
+        length = task.train.x.shape[1]
+        return (
+            lambda _: (adding.sample(rng, settings.batch, length) for _ in range(iterations))
+        ), iterations
+    count = -(-len(task.train) // settings.batch)
+    return lambda _: batches(task.train, settings.batch, rng, settings.shift), count
+
+
+def train(
+    task: TaskData,
+    model: Model,
+    settings: Settings,
+    iterations: int = 0,
+    seed: int = 0,
+    quantized: bool = True,
+    report: Callable[[int, History], None] | None = None,
+) -> tuple[AdditiveGatedNetwork, History]:
+    """Train from scratch; the same arguments give the same network on one machine.
+
+    Parameters
+    ----------
+    task : TaskData
+    model : Model
+    settings : Settings
+    iterations : int
+        Fresh batches per epoch; 0 for passes over the training part.
+    seed : int
+        Of the weights and the order of batches.
+    quantized : bool
+        Ternary on the integer grid; otherwise in floating point.
+    report : callable, optional
+        Called after every epoch.
+
+    Returns
+    -------
+    AdditiveGatedNetwork, History
+    """
+    if task.target == "value":
+        check_value_range(task.train.y.astype(np.float64), model.hb)
+    torch.manual_seed(seed)
+    module = build(task, model)
+    if quantized:
+        module = prepare_qat(module, model.hb, model.freeze_scales)
+    epoch, count = epochs_of(task, settings, iterations, seed)
+    return module, fit(module, epoch, count, task.validation, settings, report)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m models.train",
+        description="Train a network with ternary weights from scratch and write it as a file "
+        "that needs no PyTorch: build/NAME.safetensors, with NAME.metrics.json and NAME.png "
+        "(learning curve) beside it.",
+        epilog="examples:\n"
+        "  python -m models.train digits\n"
+        "  python -m models.train digits --seed 1 --units 32 32 --output build/two.safetensors\n"
+        "  python -m models.train adding --length 200\n"
+        "  python -m models.train --data mine.npz --units 48 --epochs 100\n"
+        "\nmine.npz holds x [N, T, I] real, y [N] (integers: classes; reals: values) and\n"
+        "optionally lengths [N]; make it with numpy.savez.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("task", nargs="?", choices=("digits", "adding"), help="a task of this repository")
+    add("--data", metavar="FILE.npz", help="train on these arrays instead")
+    add("--seed", type=int, default=0, help="of weights and batches (default 0)")
+    add("--output", type=Path, help="network file (default build/NAME.safetensors)")
+    add("--length", type=_count, default=adding.DEFAULT_LENGTH, help="of adding (default 200)")
+    add("--threads", type=_count, default=1, help="of PyTorch; other counts round otherwise")
+    model = parser.add_argument_group("network (defaults: the good ones of the task)")
+    model.add_argument("--units", type=_count, nargs="+", help="H of each layer, 1 to 4 layers")
+    model.add_argument("--mode", choices=READOUT_MODES, help="readout")
+    model.add_argument("--theta", type=float, help="dead zone of the states, in [0, 2)")
+    model.add_argument("--hb", type=int, choices=range(3, 8), help="fraction bits of a state")
+    model.add_argument("--input-scale", type=_positive, help="of the initial input weights")
+    model.add_argument("--readout-scale", type=_positive, help="of the initial readout weights")
+    model.add_argument(
+        "--freeze-scales",
+        action=argparse.BooleanOptionalAction,
+        help="keep each row's power of two as drawn",
+    )
+    loop = parser.add_argument_group("training")
+    loop.add_argument("--epochs", type=_count, help="passes, or stretches of --iterations")
+    loop.add_argument("--iterations", type=_count, help="fresh batches per epoch (adding only)")
+    loop.add_argument("--batch", type=_count, help="sequences per batch")
+    loop.add_argument("--learning-rate", type=_positive, help="at the start; cosine to 0")
+    loop.add_argument("--clip", type=_positive, help="largest norm of the gradient")
+    loop.add_argument("--shift", type=float, help="share of batches moved by a pixel (digits)")
+    return parser
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, not {value}")
+    return value
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be positive, not {text}")
+    return value
+
+
+def _chosen(default: Any, options: argparse.Namespace) -> Any:
+    """The task's defaults with what the command line says instead."""
+    names = {field.name for field in dataclasses.fields(default)}
+    given = {n: v for n, v in vars(options).items() if n in names and v is not None}
+    if "units" in given:
+        given["units"] = tuple(given["units"])
+    return dataclasses.replace(default, **given)
+
+
+def _load_task(options: argparse.Namespace) -> TaskData:
+    if options.data is not None:
+        return arrays.load(options.data)
+    return digits.load() if options.task == "digits" else adding.load(options.length)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Command line; returns the exit status: 0, or 2 on bad input."""
+    parser = _parser()
+    options = parser.parse_args(argv)
+    if (options.task is None) == (options.data is None):
+        parser.error("give either a task (digits or adding) or --data FILE.npz")
+    kind = "arrays" if options.task is None else options.task
+    model, settings, iterations = DEFAULTS[kind]
+    if options.iterations is not None and not iterations:
+        parser.error("--iterations is for adding, whose batches are drawn fresh")
+    if options.shift and kind != "digits":
+        parser.error("--shift moves pictures: it is for digits only")
+    try:
+        model, settings = _chosen(model, options), _chosen(settings, options)
+        return _run(options, _load_task(options), model, settings, options.iterations or iterations)
+    except (NetworkError, TaskError, ValueError, OSError, FloatingPointError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def _run(
+    options: argparse.Namespace,
+    task: TaskData,
+    model: Model,
+    settings: Settings,
+    iterations: int,
+) -> int:
+    from tqdm import tqdm
+
+    torch.set_num_threads(options.threads)
+    output = options.output or Path("build") / f"{task.name}.safetensors"
+    output.parent.mkdir(parents=True, exist_ok=True)
+    started = time.perf_counter()
+    with tqdm(total=settings.epochs, desc=task.name, unit="epoch") as bar:
+
+        def report(number: int, history: History) -> None:
+            bar.set_postfix(
+                loss=f"{history.loss[-1]:.4f}", validation=f"{history.validation[-1]:.4f}"
+            )
+            bar.update()
+
+        module, history = train(task, model, settings, iterations, options.seed, report=report)
+    seconds = time.perf_counter() - started
+    network = export(module, task.name, task.labels, task.name)
+    save(network, output)
+    result = evaluate(network, task.test)
+    trained = measure(module, task.test)[0]
+    metrics = {
+        "task": task.name,
+        "seed": options.seed,
+        "seconds": round(seconds, 2),
+        "sequences": {
+            "train": len(task.train), "validation": len(task.validation), "test": len(task.test)
+        },
+        "model": asdict(model),
+        "settings": asdict(settings),
+        "iterations_per_epoch": iterations or -(-len(task.train) // settings.batch),
+        "best_epoch": history.best,
+        "validation": history.validation[history.best],
+        "test": {**asdict(result), "agree": result.agree, "before_export": trained},
+        "history": {
+            "loss": history.loss,
+            "validation": history.validation,
+            "validation_loss": history.validation_loss,
+        },
+        "torch": torch.__version__,
+    }  # fmt: skip
+    _write(output.with_suffix(".metrics.json"), json.dumps(metrics, indent=2).encode() + b"\n")
+    _plot(output.with_suffix(".png"), task, history)
+    print(describe(result))
+    print(f"trained in         {seconds:.0f} s; epoch {history.best + 1} of {settings.epochs} kept")
+    print(f"network            {output}")
+    return 0
+
+
+def _write(path: Path, data: bytes) -> None:
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_bytes(data)
+    temporary.replace(path)
+
+
+def _plot(path: Path, task: TaskData, history: History) -> None:
+    import io
+
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
+    epochs = np.arange(1, len(history.loss) + 1)
+    axes.semilogy(epochs, history.loss, label="training loss")
+    axes.semilogy(epochs, history.validation_loss, label="validation loss")
+    axes.axvline(history.best + 1, color="grey", linestyle=":", label="epoch kept")
+    axes.set_xlabel("epoch")
+    axes.set_ylabel("cross-entropy" if task.target == "class" else "mean squared error")
+    lines = axes.get_legend_handles_labels()
+    if task.target == "class":
+        right = axes.twinx()
+        right.plot(epochs, 100 * np.array(history.validation), "g", label="validation accuracy")
+        right.set_ylabel("%")
+        more = right.get_legend_handles_labels()
+        lines = (lines[0] + more[0], lines[1] + more[1])
+    axes.legend(*lines, loc="center right")
+    axes.set_title(task.name)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=120)
+    _write(path, buffer.getvalue())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

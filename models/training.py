@@ -1,0 +1,178 @@
+"""The training loop: one optimizer, one schedule, the epoch kept is chosen by validation."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from models.float_network import AdditiveGatedNetwork, Output
+from models.tasks.data import Part
+
+__all__ = ["History", "Settings", "answers", "batches", "fit", "loss_of", "measure"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train.
+
+    Parameters
+    ----------
+    learning_rate : float
+        Of Adam at the start; falls to 0 along a cosine.
+    epochs : int
+        Passes over the training part, or stretches of `iterations` fresh batches.
+    batch : int
+        Sequences per batch.
+    clip : float
+        Largest norm of the gradient.
+    shift : float
+        Share of batches in which every sequence is moved by -1, 0 or 1 steps and features
+        (pictures only).
+    """
+
+    learning_rate: float = 5e-3
+    epochs: int = 60
+    batch: int = 64
+    clip: float = 1.0
+    shift: float = 0.0
+
+
+@dataclass
+class History:
+    """What happened, epoch by epoch; `best` is the epoch whose weights were kept."""
+
+    loss: list[float] = field(default_factory=list)
+    validation_loss: list[float] = field(default_factory=list)
+    validation: list[float] = field(default_factory=list)
+    best: int = 0
+
+
+def answers(module: AdditiveGatedNetwork, output: Output) -> Tensor:
+    """What is compared with a target: scores [N, C], in mode "sum" divided by the steps."""
+    scores = output.scores
+    if module.mode == "sum":
+        scores = scores / output.valid.sum(dim=1, keepdim=True)
+    return scores.float()
+
+
+def loss_of(module: AdditiveGatedNetwork, output: Output, y: Tensor) -> Tensor:
+    """Cross-entropy for classes, mean squared error for values.
+
+    In mode "every", every valid step of a sequence is asked for its target.
+    """
+    if module.mode == "every":
+        steps = output.logits[output.valid]
+        y = y.unsqueeze(1).expand(output.valid.shape)[output.valid]
+    else:
+        steps = answers(module, output)
+    if module.target == "class":
+        return functional.cross_entropy(steps, y)
+    return functional.mse_loss(steps, y.float().unsqueeze(1).expand_as(steps))
+
+
+def batches(part: Part, size: int, rng: np.random.Generator, shift: float = 0.0) -> Iterable[Part]:
+    """One shuffled pass over a part."""
+    order = rng.permutation(len(part))
+    for start in range(0, len(part), size):
+        batch = part.take(order[start : start + size])
+        yield _moved(batch, rng) if rng.random() < shift else batch
+
+
+def _moved(batch: Part, rng: np.random.Generator) -> Part:
+    """Each picture moved by -1, 0 or 1 rows and columns, 0 coming in at the edges."""
+    count, rows, columns = batch.x.shape
+    padded = np.pad(batch.x, ((0, 0), (1, 1), (1, 1)))
+    down, right = rng.integers(0, 3, (2, count, 1, 1))
+    index = (np.arange(count)[:, None, None], np.arange(rows)[None, :, None] + down,
+             np.arange(columns)[None, None, :] + right)  # fmt: skip
+    return Part(padded[index], batch.y, batch.lengths)
+
+
+def run(module: AdditiveGatedNetwork, part: Part) -> Output:
+    """A module's output for a part."""
+    lengths = None if part.lengths is None else torch.from_numpy(part.lengths)
+    output = module(torch.from_numpy(part.x), lengths)
+    assert isinstance(output, Output)
+    return output
+
+
+@torch.no_grad()
+def measure(module: AdditiveGatedNetwork, part: Part, size: int = 512) -> tuple[float, float]:
+    """Accuracy (classes) or mean squared error (values), and loss, over a part."""
+    losses, marks = 0.0, 0.0
+    for start in range(0, len(part), size):
+        piece = part.take(np.arange(start, min(start + size, len(part))))
+        output, y = run(module, piece), torch.from_numpy(piece.y)
+        losses += float(loss_of(module, output, y)) * len(piece)
+        if module.target == "class":
+            marks += float((output.scores.argmax(dim=1) == y).sum())
+        else:
+            marks += float(((answers(module, output)[:, 0].double() - y) ** 2).sum())
+    return marks / len(part), losses / len(part)
+
+
+def fit(
+    module: AdditiveGatedNetwork,
+    epoch: Callable[[int], Iterable[Part]],
+    iterations: int,
+    validation: Part,
+    settings: Settings,
+    report: Callable[[int, History], None] | None = None,
+) -> History:
+    """Train a module in place; it ends with the weights of the best epoch on validation.
+
+    Parameters
+    ----------
+    module : AdditiveGatedNetwork
+        Float or quantized.
+    epoch : callable
+        Gives the batches of an epoch by its number.
+    iterations : int
+        Batches per epoch, for the schedule.
+    validation : Part
+    settings : Settings
+    report : callable, optional
+        Called after every epoch.
+
+    Returns
+    -------
+    History
+
+    Raises
+    ------
+    FloatingPointError
+        When the loss is no longer finite.
+    """
+    optimizer = torch.optim.Adam(module.parameters(), settings.learning_rate)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.epochs * iterations)
+    history, kept, best = History(), copy.deepcopy(module.state_dict()), (-np.inf, -np.inf)
+    for number in range(settings.epochs):
+        losses = []
+        for batch in epoch(number):
+            loss = loss_of(module, run(module, batch), torch.from_numpy(batch.y))
+            if not torch.isfinite(loss):
+                raise FloatingPointError(f"the loss became {float(loss)} in epoch {number}")
+            optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(module.parameters(), settings.clip)
+            optimizer.step()
+            schedule.step()
+            losses.append(float(loss.detach()))
+        mark, loss_now = measure(module, validation)
+        history.loss.append(float(np.mean(losses)))
+        history.validation.append(mark)
+        history.validation_loss.append(loss_now)
+        # Equal accuracies are common on few sequences: the lower loss decides.
+        score = (mark if module.target == "class" else -mark, -loss_now)
+        if score >= best:
+            best, kept, history.best = score, copy.deepcopy(module.state_dict()), number
+        if report is not None:
+            report(number, history)
+    module.load_state_dict(kept)
+    return history
