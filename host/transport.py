@@ -1,0 +1,112 @@
+"""A way to send and receive bytes: a serial port or a pyserial URL, with typed errors."""
+
+from __future__ import annotations
+
+import errno
+import select
+import time
+from typing import Any, Protocol
+
+import serial
+from serial.tools import list_ports
+
+from host.errors import DeviceBusy, DeviceError, DeviceNotFound, LinkError
+
+_CHUNK = 4096
+
+#: A write that takes longer means that nothing drains the port.
+_WRITE_TIMEOUT = 5.0
+
+
+class Transport(Protocol):
+    """What a session needs from the line."""
+
+    def send(self, data: bytes) -> None:
+        """Send bytes; raise LinkError if the line is gone."""
+
+    def receive(self, timeout: float) -> bytes:
+        """Return what has come, waiting at most `timeout` seconds for the first byte."""
+
+    def now(self) -> float:
+        """Return a clock in seconds that only moves forward."""
+
+    def close(self) -> None:
+        """Give the line back."""
+
+
+class SerialTransport:
+    """A port or URL that pyserial opens.
+
+    Parameters
+    ----------
+    where : str
+        A port ("/dev/ttyUSB1", "COM3") or a pyserial URL ("socket://127.0.0.1:5000").
+    baud : int
+        Baud rate.
+
+    Raises
+    ------
+    DeviceNotFound, DeviceBusy, DeviceError
+        If it cannot be opened.
+    """
+
+    def __init__(self, where: str, baud: int = 3_000_000) -> None:
+        self.where = where
+        try:
+            self._port: Any = serial.serial_for_url(
+                where, baudrate=baud, timeout=0, write_timeout=_WRITE_TIMEOUT, exclusive=True
+            )
+        except (serial.SerialException, OSError, ValueError) as error:
+            raise _open_error(where, error) from error
+        try:
+            self._descriptor: int | None = self._port.fileno()
+        except (AttributeError, OSError):
+            self._descriptor = None
+
+    def send(self, data: bytes) -> None:
+        """Send bytes."""
+        try:
+            self._port.write(data)
+        except (serial.SerialException, OSError) as error:
+            raise LinkError(f"the connection to {self.where} broke: {error}") from error
+
+    def receive(self, timeout: float) -> bytes:
+        """Return what has come, waiting at most `timeout` seconds for the first byte."""
+        try:
+            if self._descriptor is not None:
+                # Waiting here, and reading without waiting, takes whatever has come in one
+                # call; pyserial's own waiting read returns byte by byte or waits for a count.
+                ready, _, _ = select.select([self._descriptor], [], [], max(timeout, 0))
+                return bytes(self._port.read(_CHUNK)) if ready else b""
+            self._port.timeout = max(timeout, 0)
+            first = bytes(self._port.read(1))
+            return first + bytes(self._port.read(self._port.in_waiting)) if first else b""
+        except (serial.SerialException, OSError, TypeError, ValueError) as error:
+            # pyserial raises TypeError or ValueError where its port vanishes under a read.
+            raise LinkError(f"the connection to {self.where} broke: {error}") from error
+
+    def now(self) -> float:
+        """Return a clock in seconds that only moves forward."""
+        return time.monotonic()
+
+    def close(self) -> None:
+        """Close the port."""
+        try:
+            self._port.close()
+        except (serial.SerialException, OSError):
+            pass  # it is gone, which is what was wanted
+
+
+def _open_error(where: str, error: Exception) -> DeviceError:
+    number = getattr(error, "errno", None)
+    text = str(error).lower()
+    if number == errno.EBUSY or "lock" in text or "busy" in text:
+        return DeviceBusy(f"{where} is in use by another program ({error})")
+    if number in (errno.EACCES, errno.EPERM) or "access is denied" in text:
+        return DeviceBusy(
+            f"{where} may not be opened: in use, or you lack the right "
+            f"(on Linux: join group dialout, or add a udev rule) ({error})"
+        )
+    ports = sorted(port.device for port in list_ports.comports())
+    known = ", ".join(ports) if ports else "none"
+    return DeviceNotFound(f"cannot open {where!r}: {error}. Serial ports found: {known}")

@@ -1,0 +1,308 @@
+"""A device in Python that follows docs/link.md to the letter, written from the document.
+
+It shares only constants with the driver. Its rules on buffers are assertions: a driver that
+sends more than its credits allow fails the test.
+"""
+
+from __future__ import annotations
+
+import binascii
+import struct
+import zlib
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+from cobs import cobs
+
+from models.golden import GoldenModel, State
+from models.image import Image, word_bytes
+from models.network import Network
+from models.protocol import (
+    MAX_REQUEST_PAYLOAD,
+    PROTOCOL_VERSION,
+    Command,
+    Region,
+    Status,
+    StepFlags,
+    response_cost,
+)
+from models.spec import FRACTION_BITS
+
+MASK = 0xFFFFFFFF
+
+
+class Refusal(Exception):
+    def __init__(self, status: Status) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+@dataclass
+class FakeOptions:
+    lanes: int = 16
+    store_words: int = 32768
+    rx_capacity: int = 1024
+    tx_capacity: int = 2048
+    version: int = PROTOCOL_VERSION
+    fraction_bits: int = FRACTION_BITS
+    stuck_bit: bool = False  # the store inverts the lowest bit of word 20
+
+
+class FakeDevice:
+    """Feed it bytes, take bytes from it.
+
+    The networks it may be asked to run are given beforehand: it recognises one by the CRC-32
+    of its image, because it cannot run a store's words.
+    """
+
+    def __init__(self, *networks: tuple[Network, Image], options: FakeOptions | None = None):
+        self.options = options or FakeOptions()
+        self.networks = {image.crc32: network for network, image in networks}
+        self.store: dict[int, int] = {}
+        self.network: Network | None = None
+        self.image_words = 0
+        self.expected: int | None = None  # nothing but SYNC is accepted after power-up
+        self.link_errors = self.frames = 0
+        self.busy = self.steps = self.events = 0
+        self.partial = bytearray()
+        self.waiting: deque[tuple[int, int, bytes]] = deque()
+        self.ring: deque[tuple[int, bytes]] = deque()  # unacknowledged responses, encoded
+        self.send_index = 0  # next response of the ring to send
+        self.sending = b""  # rest of the response that is on the line
+
+    # -- the line
+
+    def feed(self, data: bytes) -> None:
+        for byte in data:
+            if byte:
+                if len(self.partial) < 600:
+                    self.partial.append(byte)
+            elif self.partial:
+                encoded = bytes(self.partial)
+                self.partial.clear()
+                self._receive(encoded)
+
+    def take(self, count: int) -> bytes:
+        """Carry out what waits, and return at most `count` bytes that go out now."""
+        while self.waiting:
+            self._carry_out(*self.waiting.popleft())
+        out = b""
+        while len(out) < count:
+            if not self.sending:
+                if self.send_index >= len(self.ring):
+                    break
+                self.sending = self.ring[self.send_index][1]
+                self.send_index += 1
+            piece = self.sending[: count - len(out)]
+            self.sending = self.sending[len(piece) :]
+            out += piece
+        return out
+
+    def _receive(self, encoded: bytes) -> None:
+        try:
+            raw = cobs.decode(encoded)
+        except cobs.DecodeError:
+            raw = b""
+        good = 5 <= len(raw) <= 5 + MAX_REQUEST_PAYLOAD
+        good = good and binascii.crc_hqx(raw[:-2], 0xFFFF) == int.from_bytes(raw[-2:], "little")
+        if not good:
+            self.link_errors += 1
+            return
+        sequence, acknowledge, code, payload = raw[0], raw[1], raw[2], raw[3:-2]
+        if code == Command.SYNC:
+            self.expected = (sequence + 1) % 256
+            self.waiting.clear()
+            self.ring.clear()
+            self.send_index = 0
+            self.frames += 1
+            self._reset()
+            if len(payload) == 2:
+                self._respond(sequence, code, Status.OK, payload + bytes([self.options.version]))
+            else:
+                self._respond(sequence, code, Status.BAD_LENGTH, b"")
+            return
+        if self.expected is None:
+            return
+        self._acknowledge(acknowledge)
+        if sequence != self.expected:
+            self.send_index = 0
+            return
+        used = sum(len(payload) + 4 for _, _, payload in self.waiting)
+        if used + len(payload) + 4 > self.options.rx_capacity:
+            return
+        self.expected = (self.expected + 1) % 256
+        self.frames += 1
+        self.waiting.append((sequence, code, payload))
+
+    def _acknowledge(self, wanted: int) -> None:
+        sequences = [sequence for sequence, _ in self.ring]
+        # Only a number that lies between the oldest kept response and the next one counts.
+        oldest = sequences[0] if sequences else None
+        if oldest is None or (wanted - oldest) % 256 > len(self.ring):
+            return
+        for _ in range((wanted - oldest) % 256):
+            self.ring.popleft()
+            self.send_index = max(0, self.send_index - 1)
+
+    def _respond(self, sequence: int, code: int, status: int, payload: bytes) -> None:
+        body = bytes([sequence, status, code]) + payload
+        body += struct.pack("<H", binascii.crc_hqx(body, 0xFFFF))
+        encoded = cobs.encode(body) + b"\x00"
+        used = sum(len(kept) for _, kept in self.ring)
+        assert len(encoded) <= response_cost(len(payload))
+        assert used + len(encoded) <= self.options.tx_capacity, "the driver broke the tx credit"
+        self.ring.append((sequence, encoded))
+
+    # -- the commands
+
+    def _carry_out(self, sequence: int, code: int, payload: bytes) -> None:
+        handlers = {
+            Command.IDENTIFY: self._identify,
+            Command.WRITE: self._write,
+            Command.ACTIVATE: self._activate,
+            Command.STEPS: self._do_steps,
+            Command.RESET: self._do_reset,
+            Command.READ_STATE: self._read_state,
+            Command.WRITE_STATE: self._write_state,
+            Command.REPLAY: self._replay,
+            Command.COUNTERS: self._counters,
+        }
+        try:
+            if code not in handlers:
+                raise Refusal(Status.UNKNOWN_COMMAND)
+            self._respond(sequence, code, Status.OK, handlers[Command(code)](payload))
+        except Refusal as refusal:
+            self._respond(sequence, code, refusal.status, b"")
+
+    def _words(self, count: int) -> bytes:
+        size = word_bytes(self.options.lanes)
+        words = [self.store.get(address, 0x5A5A) for address in range(count)]
+        if self.options.stuck_bit:
+            words[20:21] = [word ^ 1 for word in words[20:21]]
+        return b"".join(word.to_bytes(size, "little") for word in words)
+
+    def _identify(self, payload: bytes) -> bytes:
+        self._length(payload, 0)
+        o = self.options
+        crc = zlib.crc32(self._words(self.image_words))
+        head = (o.version, o.lanes, o.fraction_bits, word_bytes(o.lanes), o.store_words)
+        sizes = (256, 512, 512, 120, o.rx_capacity, o.tx_capacity, 48000)
+        flags = int(self.network is not None) | 2
+        return struct.pack("<4BI6HIBII", *head, *sizes, flags, self.image_words, crc)
+
+    def _write(self, payload: bytes) -> bytes:
+        size = word_bytes(self.options.lanes)
+        if len(payload) < 2 + size or (len(payload) - 2) % size:
+            raise Refusal(Status.BAD_LENGTH)
+        address = int.from_bytes(payload[:2], "little")
+        count = (len(payload) - 2) // size
+        if address + count > self.options.store_words:
+            raise Refusal(Status.BAD_ARGUMENT)
+        self.network = None
+        for index in range(count):
+            word = payload[2 + index * size : 2 + (index + 1) * size]
+            self.store[address + index] = int.from_bytes(word, "little")
+        return b""
+
+    def _activate(self, payload: bytes) -> bytes:
+        self._length(payload, 6)
+        words, crc = struct.unpack("<HI", payload)
+        self.network = None
+        self.image_words = words
+        computed = zlib.crc32(self._words(words))
+        if computed != crc or computed not in self.networks:
+            raise Refusal(Status.BAD_NETWORK)
+        self.network = self.networks[computed]
+        self.model = GoldenModel(self.network)
+        self._reset()
+        return struct.pack("<I", computed)
+
+    def _reset(self) -> None:
+        if self.network is not None:
+            self.state = self.model.initial_state(1)
+
+    def _need_network(self) -> Network:
+        if self.network is None:
+            raise Refusal(Status.NO_NETWORK)
+        return self.network
+
+    def _do_reset(self, payload: bytes) -> bytes:
+        self._length(payload, 0)
+        self._need_network()
+        self._reset()
+        self.busy += 7
+        return b""
+
+    def _do_steps(self, payload: bytes) -> bytes:
+        spec = self._need_network().spec
+        data = payload[1:]
+        if not data or len(data) % spec.inputs:
+            raise Refusal(Status.BAD_LENGTH)
+        flags = payload[0]
+        if flags & StepFlags.FIRST:
+            self._reset()
+            self.busy += 7
+        out = b""
+        x = np.frombuffer(data, np.int8).reshape(-1, spec.inputs)
+        for index in range(len(x)):
+            logits, self.state = self.model.step(x[index : index + 1], self.state)
+            self.busy += 11
+            self.steps += 1
+            last = index == len(x) - 1 and flags & StepFlags.LAST
+            if last or flags & StepFlags.READOUT_ALL or spec.readout.mode == "every":
+                scores = self.state.scores[0] if spec.readout.mode == "sum" else logits[0]
+                out += struct.pack("<HI", int(np.argmax(scores)), self.busy & MASK)
+                if not flags & StepFlags.LABEL_ONLY:
+                    out += scores.astype("<i4").tobytes()
+        return out + struct.pack("<I", self.busy & MASK)
+
+    def _region(self, region: int) -> np.ndarray:
+        self._need_network()
+        if region == Region.HIDDEN:
+            return np.concatenate([h[0] for h in self.state.h])
+        if region == Region.SCORES:
+            return self.state.scores[0].astype("<i4")
+        raise Refusal(Status.BAD_ARGUMENT)
+
+    def _read_state(self, payload: bytes) -> bytes:
+        self._length(payload, 4)
+        region, offset, count = struct.unpack("<BHB", payload)
+        values = self._region(region)
+        if not count or offset + count > len(values):
+            raise Refusal(Status.BAD_ARGUMENT)
+        return values[offset : offset + count].tobytes()
+
+    def _write_state(self, payload: bytes) -> bytes:
+        if len(payload) < 4:
+            raise Refusal(Status.BAD_LENGTH)
+        region, offset = struct.unpack("<BH", payload[:3])
+        values = self._region(region).copy()
+        data = np.frombuffer(payload[3:], values.dtype)
+        if offset + len(data) > len(values):
+            raise Refusal(Status.BAD_ARGUMENT)
+        values[offset : offset + len(data)] = data
+        if region == Region.HIDDEN:
+            parts = np.split(values, np.cumsum(self.model.spec.units)[:-1])
+            h = tuple(part[None] for part in parts)
+            self.state = State(h, self.state.scores, self.state.steps)
+        else:
+            self.state = State(self.state.h, values.astype(np.int64)[None], self.state.steps)
+        return b""
+
+    def _replay(self, payload: bytes) -> bytes:
+        self._length(payload, 0)
+        self._need_network()
+        self.busy += 5
+        return b""
+
+    def _counters(self, payload: bytes) -> bytes:
+        self._length(payload, 0)
+        return struct.pack(
+            "<QQQII", self.busy, self.steps, self.events, self.link_errors, self.frames
+        )
+
+    @staticmethod
+    def _length(payload: bytes, wanted: int) -> None:
+        if len(payload) != wanted:
+            raise Refusal(Status.BAD_LENGTH)

@@ -1,0 +1,192 @@
+"""The session: every request carried out exactly once, or an error in bounded time."""
+
+import pytest
+
+from host.errors import DeviceTimeout, LinkError, ProtocolMismatch
+from host.frames import Frame, encode
+from models.protocol import MAX_RESPONSE_PAYLOAD, Command
+from models.random_networks import random_network
+from tests.host.fake_line import FakeLine, Faults
+from tests.host.helpers import fake_device, open_session
+
+NETWORK = random_network(1, inputs=3, units=(5,))
+
+
+def write(session, address):
+    return session.submit(Command.WRITE, address.to_bytes(2, "little") + bytes(4))
+
+
+def test_requests_are_carried_out_once_and_in_order():
+    device = fake_device()
+    session = open_session(FakeLine(device))
+    session.set_credit(1024, 2048)
+    tickets = [write(session, address) for address in range(600)]
+    for ticket in tickets:
+        session.wait(ticket)
+    assert sorted(device.store) == list(range(600))
+    assert session.statistics.repeated == 0
+
+
+def test_several_requests_are_in_flight_with_credit_and_one_without():
+    for credit, most in ((None, 1), ((100, 2048), 10), ((2048, 60), 8)):
+        session = open_session(FakeLine(fake_device()))
+        if credit:
+            session.set_credit(*credit)
+        deepest = 0
+        for address in range(40):
+            write(session, address)
+            deepest = max(deepest, len(session._in_flight))
+        session.drain()
+        assert deepest == most, credit
+
+
+def test_a_request_larger_than_the_credit_goes_alone():
+    session = open_session(FakeLine(fake_device()))
+    session.set_credit(8, 8)
+    for address in range(5):
+        session.wait(write(session, address))
+
+
+def test_sequence_numbers_wrap():
+    device = fake_device()
+    session = open_session(FakeLine(device))
+    for _ in range(700):
+        session.request(Command.COUNTERS, b"", 32)
+    assert device.frames == 701
+
+
+@pytest.mark.parametrize("direction", ["to_device", "to_host"])
+@pytest.mark.parametrize("kind", Faults.KINDS)
+def test_faults_lose_nothing_and_repeat_nothing(kind, direction):
+    for seed in range(3):
+        faults = Faults(kind, 150, seed)
+        device = fake_device()
+        line = FakeLine(device, seed, **{direction: faults})
+        session = open_session(line)
+        session.set_credit(1024, 2048)
+        written = []
+        original = device._write
+        device._write = lambda payload, original=original, written=written: (
+            written.append(int.from_bytes(payload[:2], "little")) or original(payload)
+        )
+        tickets = [write(session, address) for address in range(300)]
+        for ticket in tickets:
+            session.wait(ticket)
+        assert written == list(range(300)), f"{kind} {direction} seed {seed}"
+        assert faults.count > 5
+
+
+def test_a_lost_response_is_asked_for_at_once():
+    """A gap in the responses is repeated without waiting for the time-out."""
+    faults = Faults("drop", 60, 1)
+    line = FakeLine(fake_device(), 1, to_host=faults)
+    session = open_session(line, timeout=1000.0)
+    session.set_credit(1024, 2048)
+    for address in range(300):
+        write(session, address)
+    faults.enabled = False
+    session.drain()
+    assert faults.count > 20
+    # A loss at the very end of what is in flight leaves no gap to see; the others must.
+    assert line.clock < faults.count * 1000.0 / 3
+
+
+def test_a_silent_device_is_an_error_in_bounded_time():
+    line = FakeLine(None)
+    with pytest.raises(DeviceTimeout, match="does not answer SYNC"):
+        open_session(line, timeout=0.25, retries=8)
+    assert line.clock <= 9 * 0.25 + 0.1
+
+
+def test_a_device_that_only_sends_garbage_is_an_error_in_bounded_time():
+    line = FakeLine(None)
+    garbage = encode(Frame(9, 9, 9, b"x")) + b"\x11\x22\0"
+
+    def receive(timeout):
+        line.clock += 0.01
+        return garbage
+
+    line.receive = receive
+    with pytest.raises(DeviceTimeout):
+        open_session(line)
+    assert line.clock <= 9 * 0.25 + 0.2
+
+
+def test_a_device_that_falls_silent_later_is_an_error_in_bounded_time():
+    line = FakeLine(fake_device())
+    session = open_session(line)
+    session.set_credit(1024, 2048)
+    line.device = None
+    start = line.clock
+    with pytest.raises(DeviceTimeout):
+        for address in range(1000):
+            write(session, address)
+    assert line.clock - start <= 9 * 0.25 + 0.2
+    with pytest.raises(DeviceTimeout):
+        session.request(Command.COUNTERS, b"", 32)
+
+
+def test_unplugging_is_an_error():
+    line = FakeLine(fake_device())
+    session = open_session(line)
+    line.unplugged_at = line.clock
+    with pytest.raises(LinkError, match="unplugged"):
+        session.request(Command.COUNTERS, b"", 32)
+
+
+def test_a_device_that_restarted_is_an_error_not_a_wrong_answer():
+    device = fake_device()
+    line = FakeLine(device)
+    session = open_session(line)
+    session.request(Command.COUNTERS, b"", 32)
+    line.device = fake_device()
+    with pytest.raises(DeviceTimeout):
+        session.request(Command.COUNTERS, b"", 32)
+    assert line.device.frames == 0
+
+
+def test_what_was_on_the_line_before_opening_is_ignored():
+    device = fake_device()
+    first = open_session(FakeLine(device))
+    first.set_credit(1024, 2048)
+    for address in range(20):
+        write(first, address)
+    # The first program is gone; its responses, and half a frame of garbage, are still coming.
+    device.feed(b"\x05\x11\x22")
+    second = open_session(FakeLine(device))
+    assert len(second.request(Command.COUNTERS, b"", 32)) == 32
+
+
+def test_an_answer_to_an_earlier_sync_is_not_taken_for_ours():
+    line = FakeLine(fake_device())
+    stale = [encode(Frame(0, 0, Command.SYNC, b"\xaa\xbb\x01"))] * 2
+    receive = line.receive
+    line.receive = lambda timeout: stale.pop() if stale else receive(timeout)
+    session = open_session(line)
+    assert len(session.request(Command.COUNTERS, b"", 32)) == 32
+
+
+def test_another_protocol_version_is_named():
+    with pytest.raises(ProtocolMismatch, match="version 9"):
+        open_session(FakeLine(fake_device(version=9)))
+
+
+def test_an_answer_of_the_wrong_length_is_not_believed():
+    session = open_session(FakeLine(fake_device()))
+    with pytest.raises(DeviceTimeout, match="32 bytes where COUNTERS with 31 was due"):
+        session.request(Command.COUNTERS, b"", 31)
+
+
+def test_an_answer_that_no_response_can_hold_is_refused_before_sending():
+    session = open_session(FakeLine(fake_device()))
+    with pytest.raises(ValueError, match="holds"):
+        session.submit(Command.COUNTERS, b"", MAX_RESPONSE_PAYLOAD + 1)
+
+
+def test_a_closed_session_says_so():
+    line = FakeLine(fake_device())
+    session = open_session(line)
+    session.close()
+    assert line.closed
+    with pytest.raises(LinkError, match="closed"):
+        session.request(Command.COUNTERS, b"", 32)
