@@ -40,7 +40,7 @@ def random_network(
     target: str = "class",
     density: float = 0.6,
     shifts: tuple[int, int] = (0, 4),
-    bias: int = 1024,
+    bias: int | None = None,
     planes: int = 1,
 ) -> Network:
     """A network with ternary weights, shifts and biases drawn from a seed.
@@ -59,8 +59,9 @@ def random_network(
         Share of weights that are not zero, 0 to 1.
     shifts : (int, int)
         Smallest and largest shift drawn, 0 to 7; lowered where a row would exceed 24 bits.
-    bias : int
+    bias : int, optional
         Biases are drawn from [-bias, bias] and cut to 16 bits; 32768 reaches both extremes.
+        A quarter of the state's range by default.
     planes : int
         Ternary planes of every matrix, 1 to 4.
 
@@ -70,6 +71,7 @@ def random_network(
     """
     rng = np.random.default_rng(seed)
     limit = (1 << hb) - 1
+    bias = 1 << (hb + FRACTION_BITS - 2) if bias is None else bias
     thetas = [theta] * len(units) if isinstance(theta, int) else list(theta)
     widths = [inputs, *units]
     specs, layers = [], []
