@@ -131,7 +131,10 @@ def make_system(plan: Plan, board: Board, clock_mhz: Fraction) -> Any:
     """Return the system between the pins: link and engine."""
     from hdl.system import System
 
-    return System(plan.parameters, clock_hz=int(clock_mhz * 1_000_000), baud=board.link.baud)
+    try:
+        return System(plan.parameters, clock_hz=int(clock_mhz * 1_000_000), baud=board.link.baud)
+    except ValueError as error:  # such as a baud rate that cannot be made of this clock
+        raise BuildError(str(error)) from error
 
 
 def _header(

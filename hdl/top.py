@@ -28,7 +28,7 @@ BLOCK_RAM_WARM_UP_US = 15
 
 
 class Clocking(Elaboratable):
-    """The sync domain: PLL output, and a reset that waits for lock and block RAM.
+    """Clock and reset of the sync domain: PLL output, and a wait for lock and block RAM.
 
     The reset is released `BLOCK_RAM_WARM_UP_US` after the PLL locks, and returns when lock
     is lost.
@@ -47,7 +47,6 @@ class Clocking(Elaboratable):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.domains.sync = ClockDomain("sync")
         m.domains.startup = startup = ClockDomain("startup", reset_less=True, local=True)
 
         oscillator = platform.request(self._board.clock.resource, dir="-")
@@ -104,6 +103,7 @@ class Top(Elaboratable):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
+        m.domains.sync = ClockDomain("sync")
         m.submodules.clocking = Clocking(self._board, self._pll)
         m.submodules.system = system = self._system
 
