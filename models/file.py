@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from models.network import LayerWeights, Network, Normalisation, ReadoutWeights
 from models.spec import MAX_FAN_IN, MAX_LAYERS, MAX_OUTPUTS, MAX_PLANES, NetworkError, NetworkSpec
 
-__all__ = ["FORMAT", "FORMAT_VERSION", "NetworkFileError", "load", "save"]
+__all__ = ["FORMAT", "FORMAT_VERSION", "NetworkFileError", "check_path", "load", "save"]
 
 FORMAT = "addgate-network"
 FORMAT_VERSION = 1
@@ -56,9 +56,7 @@ def save(network: Network, path: str | os.PathLike[str]) -> None:
     OSError
         When the folder cannot be written.
     """
-    target = Path(path)
-    if target.suffix != ".safetensors":
-        raise NetworkFileError(f"a network file's name must end in .safetensors, not {target.name}")
+    target = check_path(path)
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=target.name, suffix=".tmp")
     try:
         with os.fdopen(handle, "wb") as stream:
@@ -68,6 +66,14 @@ def save(network: Network, path: str | os.PathLike[str]) -> None:
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def check_path(path: str | os.PathLike[str]) -> Path:
+    """Refuse a name that `save` would refuse: a network file ends in .safetensors."""
+    target = Path(path)
+    if target.suffix != ".safetensors":
+        raise NetworkFileError(f"a network file's name must end in .safetensors, not {target.name}")
+    return target
 
 
 def load(path: str | os.PathLike[str]) -> Network:

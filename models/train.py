@@ -20,7 +20,7 @@ import torch
 
 from models.evaluate import describe, evaluate
 from models.export import export
-from models.file import save
+from models.file import check_path, save
 from models.float_network import AdditiveGatedNetwork
 from models.network import NetworkError
 from models.qat import prepare_qat
@@ -234,6 +234,9 @@ def _run(
 
     torch.set_num_threads(options.threads)
     output = options.output or Path("build") / f"{task.name}.safetensors"
+    check_path(output)
+    # A network that the contract does not allow is better refused now than after training.
+    export(prepare_qat(build(task, model), model.hb), task.name, task.labels, task.name)
     output.parent.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
     with tqdm(total=settings.epochs, desc=task.name, unit="epoch") as bar:

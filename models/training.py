@@ -157,7 +157,7 @@ def fit(
         for batch in epoch(number):
             loss = loss_of(module, run(module, batch), torch.from_numpy(batch.y))
             if not torch.isfinite(loss):
-                raise FloatingPointError(f"the loss became {float(loss)} in epoch {number}")
+                raise FloatingPointError(f"the loss became {loss.item()} in epoch {number}")
             optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(module.parameters(), settings.clip)

@@ -38,9 +38,10 @@ def read(path: str | os.PathLike[str]) -> Part:
     """
     source = Path(path)
     try:
-        with np.load(source, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise TaskError(f"{source}: must be an .npz of named arrays, not a single array")
+        archive = np.load(source, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise TaskError(f"{source}: must be an .npz of named arrays, not a single array")
+        with archive:
             arrays = {name: archive[name] for name in archive.files}
     except OSError as error:
         raise TaskError(f"{source}: cannot be read: {error.strerror or error}") from error

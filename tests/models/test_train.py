@@ -1,0 +1,221 @@
+"""Training and evaluation from the command line, in short forms (long ones: bench.training)."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from models import evaluate as evaluation
+from models import train as training
+from models.file import load
+from models.random_networks import random_network
+from models.tasks import adding, digits
+from models.tasks.data import Part, TaskError
+from models.training import Settings, batches, fit, measure
+
+torch.set_num_threads(1)
+
+
+def test_digits_train_from_the_command_line(tmp_path, capsys):
+    output = tmp_path / "new" / "d.safetensors"
+    arguments = ["digits", "--epochs", "4", "--units", "32", "--output", str(output)]
+    assert training.main([*arguments, "--seed", "3"]) == 0
+    shown = capsys.readouterr()
+    assert "bit for bit" in shown.out and "4/4" in shown.err  # the progress bar
+    metrics = json.loads(output.with_suffix(".metrics.json").read_text())
+    assert metrics["test"]["integer"] == metrics["test"]["qat"] > 0.5
+    assert metrics["test"]["before_export"] == metrics["test"]["integer"]
+    assert metrics["test"]["sequences"] == 450 and metrics["seed"] == 3
+    assert len(metrics["history"]["loss"]) == 4
+    assert output.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+    assert sorted(p.name for p in output.parent.iterdir()) == [
+        "d.metrics.json",
+        "d.png",
+        "d.safetensors",
+    ]
+    network = load(output)
+    assert (network.spec.name, network.spec.task, network.spec.units) == ("digits", "digits", (32,))
+    assert network.spec.labels == tuple("0123456789")
+
+    assert evaluation.main([str(output), "digits", "--json", str(tmp_path / "e.json")]) == 0
+    assert "agree              yes, bit for bit" in capsys.readouterr().out
+    assert json.loads((tmp_path / "e.json").read_text())["integer"] == metrics["test"]["integer"]
+
+
+def test_the_same_seed_trains_the_same_bytes(tmp_path):
+    files = [tmp_path / f"{name}.safetensors" for name in "abc"]
+    for file, seed in zip(files, "001", strict=True):
+        training.main(
+            ["digits", "--epochs", "1", "--units", "8", "--seed", seed, "--output", str(file)]
+        )
+    a, b, c = (file.read_bytes() for file in files)
+    assert a == b != c
+
+
+@pytest.mark.parametrize("mode", ["last", "sum", "every"])
+def test_own_classes_train_in_every_mode(tmp_path, capsys, mode):
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 3, 150)
+    x = rng.normal(size=(150, 7, 4)) * 20 + 100
+    x[..., 0] += 60 * (y[:, None] - 1)
+    lengths = rng.integers(2, 8, 150)
+    np.savez(tmp_path / "mine.npz", x=x, y=y, lengths=lengths)
+    output = tmp_path / "mine.safetensors"
+    options = ["--units", "12", "10", "--hb", "6", "--theta", "0.02", "--epochs", "12"]
+    data = ["--data", str(tmp_path / "mine.npz"), "--output", str(output), "--mode", mode]
+    assert training.main([*data, *options, "--batch", "8", "--learning-rate", "0.01"]) == 0
+    network = load(output)
+    assert network.spec.readout.mode == mode
+    assert [layer.theta for layer in network.spec.layers] == [1, 1]
+    assert 90 < network.normalisation.mean[1] < 110
+    metrics = json.loads(output.with_suffix(".metrics.json").read_text())
+    assert metrics["test"]["integer"] > 0.8 and metrics["test"]["agree"]
+    capsys.readouterr()
+    assert evaluation.main([str(output), str(tmp_path / "mine.npz"), "--whole"]) == 0
+    assert "sequences          150" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("mode", ["last", "sum"])
+def test_own_values_train(tmp_path, mode):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(300, 5, 2))
+    np.savez(tmp_path / "v.npz", x=x, y=x[..., 0].mean(axis=1) + 3.0)
+    output = tmp_path / "v.safetensors"
+    data = ["--data", str(tmp_path / "v.npz"), "--output", str(output), "--mode", mode]
+    assert training.main([*data, "--epochs", "25", "--units", "16", "--batch", "16"]) == 0
+    metrics = json.loads(output.with_suffix(".metrics.json").read_text())
+    assert metrics["test"]["measure"] == "mse" and metrics["test"]["agree"]
+    assert metrics["test"]["integer"] < 0.08  # the targets' variance is 0.2
+
+
+def test_adding_trains_on_fresh_sequences(tmp_path):
+    output = tmp_path / "a.safetensors"
+    options = ["--length", "10", "--epochs", "3", "--iterations", "20", "--units", "16"]
+    assert training.main(["adding", *options, "--output", str(output)]) == 0
+    metrics = json.loads(output.with_suffix(".metrics.json").read_text())
+    assert metrics["test"]["sequences"] == 1000 and metrics["test"]["agree"]
+    assert evaluation.main([str(output), "adding", "--length", "15"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "give either a task"),
+        (["digits", "--data", "x.npz"], "give either a task"),
+        (["digits", "--iterations", "3"], "--iterations is for adding"),
+        (["adding", "--shift", "0.5"], "digits only"),
+        (["letters"], "invalid choice: 'letters'"),
+        (["digits", "--units", "0"], "at least 1"),
+        (["digits", "--learning-rate", "nan"], "must be positive"),
+        (["digits", "--hb", "8"], "invalid choice"),
+    ],
+)
+def test_wrong_options_are_refused(arguments, message, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        training.main(arguments)
+    assert stopped.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--data", "none.npz"], "error: none.npz: cannot be read"),
+        (["digits", "--units", "258"], "at most 257 sources"),
+        (["digits", "--units", "4", "4", "4", "4", "4"], "1 to 4 layers"),
+        (["digits", "--theta", "2"], "theta must be in"),
+        (["adding", "--length", "1"], "length of at least 2"),
+        (["digits", "--output", "d.bin"], "must end in .safetensors"),
+    ],
+)
+def test_wrong_values_end_with_an_error_before_training(
+    arguments, message, capsys, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    assert training.main(arguments) == 2
+    shown = capsys.readouterr()
+    assert message in shown.err and "1/" not in shown.err
+
+
+def test_float_targets_out_of_reach_are_refused(tmp_path, capsys):
+    np.savez(tmp_path / "v.npz", x=np.random.rand(50, 3, 2), y=np.linspace(0, 90, 50))
+    arguments = ["--data", str(tmp_path / "v.npz"), "--output", str(tmp_path / "v.safetensors")]
+    assert training.main(arguments) == 2
+    assert "divide y by" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("network", "part", "message"),
+    [
+        ({"inputs": 3}, Part(np.zeros((2, 4, 5)), np.zeros(2, int)), "3 features, not 5"),
+        ({}, Part(np.zeros((2, 4, 4)), np.zeros(2)), "must hold integers"),
+        ({"target": "value"}, Part(np.zeros((2, 4, 4)), np.zeros(2, int)), "must hold floats"),
+        ({}, Part(np.zeros((2, 4, 4)), np.array([0, 3])), "3 classes, so y must be below"),
+    ],
+)
+def test_data_of_another_network_are_refused(network, part, message):
+    with pytest.raises(TaskError, match=message):
+        evaluation.evaluate(random_network(0, **network), part)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["none.safetensors", "digits"], "cannot be read"),
+        (["models/zoo/digits.safetensors", "adding"], "8 features, not 2"),
+        (["models/zoo/digits.safetensors", "letters"], "digits, adding or an .npz"),
+    ],
+)
+def test_evaluate_refuses(arguments, message, capsys):
+    assert evaluation.main(arguments) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_evaluate_notices_a_disagreement(monkeypatch, capsys):
+    """A quantized module that computes otherwise ends with exit status 1."""
+    true = evaluation.from_network
+
+    def false(network):
+        module = true(network)
+        with torch.no_grad():
+            module.readout.bias[0] += 2.0**-12
+        return module
+
+    monkeypatch.setattr(evaluation, "from_network", false)
+    assert evaluation.main(["models/zoo/digits.safetensors", "digits"]) == 1
+    assert "NO: " in capsys.readouterr().out
+
+
+def test_the_best_epoch_on_validation_is_kept():
+    task = adding.load(6, test=64)
+    module = training.build(task, training.Model(units=(8,)))
+    settings = Settings(learning_rate=0.05, epochs=8, batch=8)
+    history = fit(
+        module,
+        lambda _: batches(task.train, 8, np.random.default_rng(0)),
+        8,
+        task.validation,
+        settings,
+    )
+    assert history.best == int(np.argmin(history.validation))
+    assert measure(module, task.validation)[0] == pytest.approx(min(history.validation))
+
+
+def test_a_loss_that_is_not_finite_stops_training():
+    task = adding.load(6, test=64)
+    module = training.build(task, training.Model(units=(8,)))
+    with torch.no_grad():
+        module.readout.weight[0, 0] = torch.inf
+    with pytest.raises(FloatingPointError, match="epoch 0"):
+        fit(module, lambda _: [task.train], 1, task.validation, Settings(epochs=1))
+
+
+def test_moved_pictures_keep_their_ink_and_their_labels():
+    part = digits.load().train
+    moved = next(iter(batches(part, len(part), np.random.default_rng(0), shift=1.0)))
+    order = np.random.default_rng(0).permutation(len(part))
+    assert np.array_equal(moved.y, part.y[order])
+    still = (moved.x == part.x[order]).all(axis=(1, 2)).mean()
+    assert 0.05 < still < 0.2  # 1 in 9 moves by nothing
+    assert 0.9 < moved.x.sum() / part.x.sum() < 1.0  # a little falls over the edges
