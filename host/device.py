@@ -261,7 +261,6 @@ class Device:
 
     def _stream(self, steps: Iterable[ArrayLike], logits: bool, ahead: int) -> Iterator[Result]:
         flags = StepFlags.READOUT_ALL | self._label_flag(logits)
-        batch = min(self._engine.batch(True, not logits), max(1, ahead // 2))
         with self._generating("stream") as base:
             pending: deque[tuple[Pending, int]] = deque()
             collected: list[NDArray[np.int8]] = []
@@ -285,7 +284,7 @@ class Device:
                 self._check_steps(taken + 1)
                 collected.append(as_step(self.network, x))
                 taken += 1
-                if len(collected) == batch:
+                if len(collected) >= min(self._engine.batch(True, not logits), (ahead + 1) // 2):
                     send()
                 while pending and taken - pending[0][1] >= ahead:
                     yield from results(base)
@@ -400,15 +399,17 @@ class Device:
         """Send a whole sequence in as many batches as it needs."""
         every = self.network.spec.readout.mode == "every"
         common = self._label_flag(logits)
-        size = self._engine.batch(every, not logits)
         pending = []
-        for start in range(0, len(data), size):
+        start = 0
+        while start < len(data):
+            size = self._engine.batch(every, not logits)
             flags = common
             if start == 0:
                 flags |= StepFlags.FIRST
             if start + size >= len(data):
                 flags |= StepFlags.LAST
             pending.append(self._engine.submit(data[start : start + size], flags))
+            start += size
         self._steps = len(data)
         return pending
 

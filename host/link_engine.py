@@ -18,7 +18,6 @@ from models.image import Capacity, Image
 from models.network import Network
 from models.protocol import (
     BUSY_BYTES,
-    MAX_REQUEST_PAYLOAD,
     MAX_RESPONSE_PAYLOAD,
     RECORD_HEADER_BYTES,
     Command,
@@ -160,7 +159,6 @@ class LinkEngine:
         self._spec = network.spec
 
     def _write(self, data: bytes, word_bytes: int, progress: Progress | None) -> None:
-        words = max(1, (self._payload_room() - 2) // word_bytes)
         sent: deque[tuple[Ticket, int]] = deque()
 
         def settle() -> None:
@@ -169,10 +167,13 @@ class LinkEngine:
             if progress is not None:
                 progress(done, len(data))
 
-        for start in range(0, len(data), words * word_bytes):
+        start = 0
+        while start < len(data):
+            words = max(1, (self._payload_room() - 2) // word_bytes)
             piece = data[start : start + words * word_bytes]
             request = struct.pack("<H", start // word_bytes) + piece
-            sent.append((self._session.submit(Command.WRITE, request), start + len(piece)))
+            start += len(piece)
+            sent.append((self._session.submit(Command.WRITE, request), start))
             while sent[0][0].response is not None and len(sent) > 1:
                 settle()
         while sent:
@@ -181,7 +182,7 @@ class LinkEngine:
     def _payload_room(self) -> int:
         """Return the payload of requests of which `_PIPELINE` fit the device's buffer."""
         share = self._identity.rx_capacity // _PIPELINE - request_cost(0)
-        return max(1, min(MAX_REQUEST_PAYLOAD, share))
+        return max(1, min(self._session.payload_limit, share))
 
     def _record_bytes(self, label_only: bool) -> int:
         assert self._spec is not None
@@ -193,7 +194,7 @@ class LinkEngine:
         steps = (self._payload_room() - 1) // self._spec.inputs
         if records_per_step:
             share = self._identity.tx_capacity // _PIPELINE - response_cost(0) - BUSY_BYTES
-            room = min(MAX_RESPONSE_PAYLOAD - BUSY_BYTES, share)
+            room = min(MAX_RESPONSE_PAYLOAD - BUSY_BYTES, share, self._session.payload_limit)
             steps = min(steps, room // self._record_bytes(label_only))
         return max(1, steps)
 
@@ -228,12 +229,14 @@ class LinkEngine:
         return np.frombuffer(h, np.int8).copy(), sums
 
     def _read_region(self, region: Region, count: int, size: int) -> bytes:
-        each = min(255, MAX_RESPONSE_PAYLOAD // size, self._identity.tx_capacity // 4 // size)
         pieces = []
-        for offset in range(0, count, each):
-            n = min(each, count - offset)
+        offset = 0
+        while offset < count:
+            room = min(self._session.payload_limit, self._identity.tx_capacity // 4)
+            n = max(1, min(255, room // size, count - offset))
             request = struct.pack("<BHB", region, offset, n)
             pieces.append(self._session.submit(Command.READ_STATE, request, n * size))
+            offset += n
         return b"".join(_answer(self._session, ticket) for ticket in pieces)
 
     def write_state(self, h: NDArray[np.int8], scores: NDArray[np.int64] | None) -> None:
@@ -245,10 +248,12 @@ class LinkEngine:
         self._request(Command.REPLAY)
 
     def _write_region(self, region: Region, data: bytes, size: int) -> None:
-        each = (self._payload_room() - 3) // size * size
-        for start in range(0, len(data), each):
-            request = struct.pack("<BH", region, start // size)
-            self._request(Command.WRITE_STATE, request + data[start : start + each])
+        start = 0
+        while start < len(data):
+            each = max(1, (self._payload_room() - 3) // size) * size
+            request = struct.pack("<BH", region, start // size) + data[start : start + each]
+            self._request(Command.WRITE_STATE, request)
+            start += each
 
     def counters(self) -> Counters:
         """Return the device's counters."""

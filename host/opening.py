@@ -26,7 +26,7 @@ DEFAULT_BAUD = 3_000_000
 
 #: Seconds without progress before a repetition, and repetitions. A board answers within
 #: milliseconds; what stands behind a URL may be a simulation, which takes its time.
-_PORT_PATIENCE = (0.25, 8)
+_PORT_PATIENCE = (0.15, 15)
 _URL_PATIENCE = (2.0, 2)
 _SIMULATOR_PATIENCE = (15.0, 3)
 

@@ -15,6 +15,7 @@ from host.errors import DeviceError, DeviceRefused, DeviceTimeout, LinkError, Pr
 from host.frames import DELIMITER, Frame, FrameReceiver, encode
 from host.transport import Transport
 from models.protocol import (
+    MAX_REQUEST_PAYLOAD,
     MAX_RESPONSE_PAYLOAD,
     PROTOCOL_VERSION,
     Command,
@@ -25,6 +26,15 @@ from models.protocol import (
 
 #: Requests in flight; fewer than half the sequence numbers, so that old and new never mix.
 MAX_IN_FLIGHT = 120
+
+#: Payload bytes a request should have: fewer on a bad line, where a long frame hardly ever
+#: arrives whole. Doubled by each response up to what failed last, then grown by a little; halved
+#: by each loss.
+_FIRST_PAYLOAD, _LEAST_PAYLOAD, _PAYLOAD_GROWTH = 64, 16, 8
+
+#: Requests on the line at first; one more after each response, half as many after a loss,
+#: because all that follow a lost request are sent for nothing.
+_FIRST_WINDOW, _LEAST_WINDOW = 8, 3
 
 
 @dataclass(eq=False)
@@ -72,8 +82,8 @@ class Session:
     def __init__(
         self,
         transport: Transport,
-        timeout: float = 0.25,
-        retries: int = 8,
+        timeout: float = 0.15,
+        retries: int = 15,
         seconds_per_byte: float = 10 / 3e6,
     ) -> None:
         self.statistics = Statistics()
@@ -90,6 +100,15 @@ class Session:
         self._nudged: int | None = None
         self._oddity = ""
         self._failure: DeviceError | None = None
+        self._payload_limit = _FIRST_PAYLOAD
+        self._payload_threshold = MAX_REQUEST_PAYLOAD
+        self._window = _FIRST_WINDOW
+        self._on_line = 0  # so many of the requests in flight were sent since the last loss
+
+    @property
+    def payload_limit(self) -> int:
+        """Payload bytes that a request, or a response, should have at most on this line now."""
+        return self._payload_limit
 
     # -- opening and closing
 
@@ -106,7 +125,7 @@ class Session:
         nonce = secrets.token_bytes(2)
         self._credit = None
         self._in_flight.clear()
-        self._next = 0
+        self._next = self._on_line = 0
         # Any version's answer begins with the nonce and the version, so take it at any length.
         ticket = self._send_new(Command.SYNC, nonce, 3)
         while True:
@@ -116,6 +135,7 @@ class Session:
             # An answer to somebody's earlier SYNC, still in a buffer: not ours.
             ticket.response = None
             self._in_flight.append(ticket)
+            self._on_line = 1
         if answer[2] != PROTOCOL_VERSION:
             raise self._fail(
                 ProtocolMismatch(
@@ -206,22 +226,32 @@ class Session:
         if not self._in_flight:
             self._attempts = 0
         self._in_flight.append(ticket)
-        # An empty frame first, whenever the line was idle: it ends what noise may have begun.
-        lead = DELIMITER if len(self._in_flight) == 1 else b""
-        self._transmit(lead + self._encoded(ticket))
         self.statistics.sent += 1
-        self._restart_clock()
+        # An empty frame first, whenever the line was idle: it ends what noise may have begun.
+        self._fill_line(DELIMITER if len(self._in_flight) == 1 else b"")
         return ticket
+
+    def _fill_line(self, lead: bytes = b"") -> None:
+        """Send requests in flight that are not on the line, as far as the window allows."""
+        frames = []
+        while self._on_line < min(len(self._in_flight), self._window):
+            frames.append(self._encoded(self._in_flight[self._on_line]))
+            self._on_line += 1
+        if frames:
+            self._transmit(lead + b"".join(frames))
+            self._restart_clock()
 
     def _encoded(self, ticket: Ticket) -> bytes:
         wanted = self._in_flight[0].sequence
         return encode(Frame(ticket.sequence, wanted, ticket.code, ticket.payload))
 
     def _repeat(self) -> None:
-        frames = [self._encoded(ticket) for ticket in self._in_flight]
-        self.statistics.repeated += len(frames)
-        self._transmit(DELIMITER + b"".join(frames))
-        self._restart_clock()
+        self._payload_threshold = max(_LEAST_PAYLOAD, self._payload_limit // 2)
+        self._payload_limit = self._payload_threshold
+        self._window = max(_LEAST_WINDOW, self._window // 2)
+        self._on_line = 0
+        self.statistics.repeated += min(len(self._in_flight), self._window)
+        self._fill_line(DELIMITER)
 
     def _restart_clock(self) -> None:
         line_bytes = sum(sum(ticket.costs) for ticket in self._in_flight)
@@ -249,6 +279,7 @@ class Session:
             self._attempts = 0
             self._nudged = None
             self._restart_clock()
+            self._fill_line()
         if lost and self._in_flight and self._nudged != self._in_flight[0].sequence:
             # Something was lost: ask again at once, but once only for each response, so that
             # what is on the line already cannot make a storm.
@@ -273,6 +304,11 @@ class Session:
             return False
         ticket.response = frame
         self._in_flight.popleft()
+        self._on_line = max(0, self._on_line - 1)
+        self._window = min(self._window + 1, MAX_IN_FLIGHT)
+        slow = self._payload_limit >= self._payload_threshold
+        grown = self._payload_limit + _PAYLOAD_GROWTH if slow else self._payload_limit * 2
+        self._payload_limit = min(grown, MAX_REQUEST_PAYLOAD)
         return True
 
     def _give_up_or_repeat(self) -> None:

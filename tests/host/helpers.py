@@ -22,13 +22,13 @@ def fake_device(*networks: Network, **options: Any) -> FakeDevice:
     return FakeDevice(*((n, compile_image(n, made.lanes)) for n in networks), options=made)
 
 
-def open_session(line: FakeLine, timeout: float = 0.25, retries: int = 8) -> Session:
+def open_session(line: FakeLine, timeout: float = 0.15, retries: int = 15) -> Session:
     session = Session(line, timeout=timeout, retries=retries)
     session.open()
     return session
 
 
-def open_over(line: FakeLine, timeout: float = 0.25, retries: int = 8) -> Device:
+def open_over(line: FakeLine, timeout: float = 0.15, retries: int = 15) -> Device:
     """The real driver over a fake line."""
     return Device(LinkEngine(open_session(line, timeout, retries)))
 
