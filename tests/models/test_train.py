@@ -1,6 +1,7 @@
 """Training and evaluation from the command line, in short forms (long ones: bench.training)."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from models.tasks.data import Part, TaskError
 from models.training import Settings, batches, fit, measure
 
 torch.set_num_threads(1)
+ZOO = str(Path(training.__file__).parent / "zoo" / "digits.safetensors")
 
 
 def test_digits_train_from_the_command_line(tmp_path, capsys):
@@ -163,8 +165,8 @@ def test_data_of_another_network_are_refused(network, part, message):
     ("arguments", "message"),
     [
         (["none.safetensors", "digits"], "cannot be read"),
-        (["models/zoo/digits.safetensors", "adding"], "8 features, not 2"),
-        (["models/zoo/digits.safetensors", "letters"], "digits, adding or an .npz"),
+        ([ZOO, "adding"], "8 features, not 2"),
+        ([ZOO, "letters"], "digits, adding or an .npz"),
     ],
 )
 def test_evaluate_refuses(arguments, message, capsys):
@@ -183,7 +185,7 @@ def test_evaluate_notices_a_disagreement(monkeypatch, capsys):
         return module
 
     monkeypatch.setattr(evaluation, "from_network", false)
-    assert evaluation.main(["models/zoo/digits.safetensors", "digits"]) == 1
+    assert evaluation.main([ZOO, "digits"]) == 1
     assert "NO: " in capsys.readouterr().out
 
 

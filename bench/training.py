@@ -1,0 +1,120 @@
+"""`python -m bench.training`: the accuracies and times that training promises, in full length.
+
+Bars: digits, ternary, mean over seeds 0, 1, 2 of at least 97.5 % on the 450 test digits, at most
+3 minutes a seed; the adding problem, T = 200, H = 32: MSE below 0.01 on 1,000 fresh sequences,
+float within 300 iterations, ternary within 2000. Exit status 1 when one is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from bench.record import write
+from models.evaluate import evaluate
+from models.export import export
+from models.tasks import adding, digits
+from models.train import DEFAULTS, train
+from models.training import History, measure
+
+ACCURACY, SECONDS, MSE = 0.975, 180.0, 0.01
+LENGTH = 200
+FLOAT_EPOCHS, FLOAT_ITERATIONS, FLOAT_RATE = 30, 10, 5e-3
+
+
+def digits_run(seed: int) -> dict[str, Any]:
+    """One digits network, trained with the defaults."""
+    model, settings, _ = DEFAULTS["digits"]
+    started = time.perf_counter()
+    module, history = train(digits.load(), model, settings, seed=seed)
+    seconds = time.perf_counter() - started
+    result = evaluate(export(module), digits.load().test)
+    figures = {
+        "seed": seed,
+        "seconds": seconds,
+        "validation": history.validation[history.best],
+        "agree": result.agree,
+        **asdict(result),
+    }
+    print(f"digits seed {seed}: test {100 * result.integer:.2f} %, {seconds:.0f} s, held "
+          f"{100 * result.hold:.0f} %, bit for bit: {result.agree}", flush=True)  # fmt: skip
+    return figures
+
+
+def adding_run(seed: int, quantized: bool) -> dict[str, Any]:
+    """One adding network; says also at which iteration validation first fell below the bar."""
+    task = adding.load(LENGTH)
+    model, settings, iterations = DEFAULTS["adding"]
+    if not quantized:
+        settings = replace(settings, epochs=FLOAT_EPOCHS, learning_rate=FLOAT_RATE)
+        iterations = FLOAT_ITERATIONS
+    first: list[int] = []
+
+    def report(number: int, history: History) -> None:
+        if not first and history.validation[-1] < MSE:
+            first.append((number + 1) * iterations)
+
+    started = time.perf_counter()
+    module, _ = train(task, model, settings, iterations, seed, quantized, report)
+    seconds = time.perf_counter() - started
+    if quantized:
+        result = evaluate(export(module), task.test)
+        error, agree = result.integer, result.agree
+    else:
+        error, agree = measure(module, task.test)[0], None
+    kind = "ternary" if quantized else "float"
+    total = settings.epochs * iterations
+    print(f"adding {kind} seed {seed}: MSE {error:.5f} after {total} iterations, below {MSE} first "
+          f"at {first[0] if first else 'never'}, {seconds:.0f} s", flush=True)  # fmt: skip
+    return {
+        "seed": seed,
+        "kind": kind,
+        "iterations": total,
+        "mse": error,
+        "first_below": first[0] if first else None,
+        "seconds": seconds,
+        "agree": agree,
+    }
+
+
+def main() -> int:
+    """Run everything; 0 when all bars are reached."""
+    parser = argparse.ArgumentParser(prog="python -m bench.training", description=__doc__)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--output", type=Path, default=Path("build/bench/training.json"))
+    parser.add_argument("--only", choices=("digits", "adding"))
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    figures: dict[str, Any] = {}
+    missed = []
+    if options.only != "adding":
+        runs = [digits_run(seed) for seed in options.seeds]
+        mean = float(np.mean([run["integer"] for run in runs]))
+        figures["digits"] = {"mean": mean, "runs": runs}
+        print(f"digits: mean {100 * mean:.2f} % (bar {100 * ACCURACY} %)")
+        if mean < ACCURACY:
+            missed.append(f"digits: mean accuracy {mean:.4f} is below {ACCURACY}")
+        missed += [f"digits: {r['seconds']:.0f} s" for r in runs if r["seconds"] > SECONDS]
+        missed += ["digits: QAT and integers differ" for r in runs if not r["agree"]]
+    if options.only != "digits":
+        runs = [adding_run(seed, quantized) for quantized in (False, True) for seed in
+                options.seeds]  # fmt: skip
+        figures["adding"] = runs
+        missed += [f"adding {r['kind']} seed {r['seed']}: MSE {r['mse']:.4f}" for r in runs
+                   if r["mse"] >= MSE]  # fmt: skip
+        missed += ["adding: QAT and integers differ" for r in runs if r["agree"] is False]
+    write(options.output, {"torch": torch.__version__, **figures, "missed": missed})
+    for line in missed:
+        print(f"missed: {line}")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
