@@ -8,17 +8,14 @@ with Device.open("emulator") as device:
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from host.engine import Engine, Pending, Progress, Record
+from host.engine import Engine, Progress
 from host.errors import (
     DeviceError,
     InputError,
@@ -29,12 +26,9 @@ from host.errors import (
 )
 from host.inputs import as_sequence, as_step
 from host.results import Counters, Identity, Result, State
+from host.sequencer import Sequencer
 from models.image import Capacity, ImageError, check_capacity, compile_image
 from models.network import Network
-from models.protocol import StepFlags
-from models.spec import FRACTION_BITS
-
-_COUNTER_MASK = 0xFFFFFFFF
 
 
 class Device:
@@ -49,8 +43,7 @@ class Device:
         self._network: Network | None = None
         self._crc32 = 0
         self._capacity: Capacity | None = None
-        self._steps = 0
-        self._busy: int | None = None
+        self._sequencer: Sequencer | None = None
         self._open = True
         self._generator = ""
 
@@ -120,7 +113,8 @@ class Device:
         WrongNetwork
             If the device's store does not hold what was sent.
         """
-        self._begin()
+        self._check_open()
+        self._check_idle()
         if not isinstance(network, Network):
             from models.file import load
 
@@ -132,10 +126,10 @@ class Device:
         except ImageError as error:
             raise NetworkDoesNotFit(str(error)) from error
         image = compile_image(network, self._capacity.lanes)
-        self._network = self._busy = None
+        self._network = self._sequencer = None
         self._engine.load(network, image, progress)
         self._network, self._crc32 = network, image.crc32
-        self._steps = 0
+        self._sequencer = Sequencer(self._engine, network.spec)
 
     @property
     def network(self) -> Network:
@@ -144,15 +138,22 @@ class Device:
             raise NoNetwork("no network is loaded: call load() first")
         return self._network
 
+    def _ready(self) -> Sequencer:
+        """Check that a network is loaded and nothing else is in progress."""
+        self._check_open()
+        self._check_idle()
+        if self._sequencer is None:
+            raise NoNetwork("no network is loaded: call load() first")
+        return self._sequencer
+
     # -- sequences
 
     def reset(self) -> None:
         """Begin a new sequence from the zero state."""
-        self._begin()
-        _ = self.network
-        self._busy = None
+        sequencer = self._ready()
+        sequencer.forget_cycles()
         self._engine.reset()
-        self._steps = 0
+        sequencer.steps = 0
 
     def step(self, x: ArrayLike, logits: bool = True) -> Result:
         """Take one time step of the current sequence and answer, whatever the readout mode.
@@ -174,16 +175,8 @@ class Device:
         InputError
             If the network cannot take `x`.
         """
-        self._begin()
-        data = as_step(self.network, x)
-        self._check_steps(self._steps + 1)
-        flags = StepFlags.READOUT_ALL | self._label_flag(logits)
-        base = self._last_busy()
-        self._busy = None
-        answer = self._engine.submit(data, flags).result()
-        self._steps += 1
-        self._busy = answer.busy
-        return self._result(answer.records[0], base, self._steps)
+        sequencer = self._ready()
+        return sequencer.step(as_step(self.network, x), logits)
 
     def run(self, sequence: ArrayLike, logits: bool = True) -> Result:
         """Run a whole new sequence.
@@ -206,12 +199,8 @@ class Device:
         InputError
             If the network cannot take it.
         """
-        self._begin()
-        data = as_sequence(self.network, sequence)
-        self._check_steps(len(data))
-        base = self._last_busy()
-        pending = self._submit(data, logits)
-        return self._finish(pending, base, len(data))
+        sequencer = self._ready()
+        return sequencer.run(as_sequence(self.network, sequence), logits)
 
     def run_many(
         self, sequences: Iterable[ArrayLike], logits: bool = True, ahead: int = 16
@@ -222,27 +211,10 @@ class Device:
         back. Until the generator ends or is closed, only `identify` and `counters` may be
         called. If it is closed early, sequences taken already have been carried out.
         """
-        if ahead < 1:
-            raise ValueError(f"ahead must be at least 1, not {ahead}")
-        self._check_open()
-        _ = self.network
-        return self._run_many(sequences, logits, ahead)
-
-    def _run_many(
-        self, sequences: Iterable[ArrayLike], logits: bool, ahead: int
-    ) -> Iterator[Result]:
-        with self._generating("run_many") as base:
-            waiting: deque[tuple[list[Pending], int]] = deque()
-            for sequence in sequences:
-                data = as_sequence(self.network, sequence)
-                self._check_steps(len(data))
-                waiting.append((self._submit(data, logits), len(data)))
-                if len(waiting) >= ahead:
-                    yield self._finish_next(waiting, base)
-                    base = self._last_busy()
-            while waiting:
-                yield self._finish_next(waiting, base)
-                base = self._last_busy()
+        sequencer = self._ready()
+        self._check_ahead(ahead)
+        data = (as_sequence(self.network, sequence) for sequence in sequences)
+        return self._generating("run_many", sequencer.run_many(data, logits, ahead))
 
     def stream(
         self, steps: Iterable[ArrayLike], logits: bool = True, ahead: int = 32
@@ -253,56 +225,18 @@ class Device:
         1 answers every step at once (a live sensor), more keeps the link busy. Otherwise as
         `run_many`; cycles are each step's.
         """
-        if ahead < 1:
-            raise ValueError(f"ahead must be at least 1, not {ahead}")
-        self._check_open()
-        _ = self.network
-        return self._stream(steps, logits, ahead)
-
-    def _stream(self, steps: Iterable[ArrayLike], logits: bool, ahead: int) -> Iterator[Result]:
-        flags = StepFlags.READOUT_ALL | self._label_flag(logits)
-        with self._generating("stream") as base:
-            pending: deque[tuple[Pending, int]] = deque()
-            collected: list[NDArray[np.int8]] = []
-            taken = self._steps
-
-            def results(base: int) -> Iterator[Result]:
-                answer, number = pending.popleft()
-                for record in answer.result().records:
-                    number += 1
-                    yield self._result(record, base, number)
-                    base = record.busy
-                self._busy = base
-
-            def send() -> None:
-                data = np.concatenate(collected)
-                pending.append((self._engine.submit(data, flags), self._steps))
-                self._steps += len(collected)
-                collected.clear()
-
-            for x in steps:
-                self._check_steps(taken + 1)
-                collected.append(as_step(self.network, x))
-                taken += 1
-                if len(collected) >= min(self._engine.batch(True, not logits), (ahead + 1) // 2):
-                    send()
-                while pending and taken - pending[0][1] >= ahead:
-                    yield from results(base)
-                    base = self._last_busy()
-            if collected:
-                send()
-            while pending:
-                yield from results(base)
-                base = self._last_busy()
+        sequencer = self._ready()
+        self._check_ahead(ahead)
+        data = (as_step(self.network, x) for x in steps)
+        return self._generating("stream", sequencer.stream(data, logits, ahead))
 
     # -- state and counters
 
     def state(self) -> State:
         """Return where the current sequence stands, to be continued later or elsewhere."""
-        self._begin()
-        spec = self.network.spec
-        h, scores = self._engine.read_state(spec.readout.mode == "sum")
-        return State(h, scores, self._steps, self._crc32)
+        sequencer = self._ready()
+        h, scores = self._engine.read_state(self.network.spec.readout.mode == "sum")
+        return State(h, scores, sequencer.steps, self._crc32)
 
     def set_state(self, state: State) -> None:
         """Continue the sequence that `state` was taken from.
@@ -312,7 +246,7 @@ class Device:
         WrongNetwork
             If the state was taken from another network, or for another number of lanes.
         """
-        self._begin()
+        sequencer = self._ready()
         spec = self.network.spec
         if state.network != self._crc32:
             raise WrongNetwork(
@@ -325,9 +259,9 @@ class Device:
                 f"the state's h must be {units[0]} values in [-{spec.M}, {spec.M}], "
                 f"not shape {state.h.shape}"
             )
-        self._busy = None
+        sequencer.forget_cycles()
         self._engine.write_state(state.h, state.scores if spec.readout.mode == "sum" else None)
-        self._steps = state.steps
+        sequencer.steps = state.steps
 
     def counters(self) -> Counters:
         """Return what the device has counted since it started."""
@@ -357,87 +291,22 @@ class Device:
         if not self._open:
             raise LinkError("the device was closed")
 
-    def _begin(self) -> None:
-        """Check that a call may start."""
-        self._check_open()
+    def _check_idle(self) -> None:
         if self._generator:
             raise DeviceError(
                 f"{self._generator}() is in progress: take all of its results, or close() it"
             )
 
-    def _last_busy(self) -> int:
-        if self._busy is None:
-            self._busy = self._engine.counters().cycles & _COUNTER_MASK
-        return self._busy
+    @staticmethod
+    def _check_ahead(ahead: int) -> None:
+        if ahead < 1:
+            raise ValueError(f"ahead must be at least 1, not {ahead}")
 
-    @contextmanager
-    def _generating(self, name: str) -> Iterator[int]:
-        self._begin()
-        base = self._last_busy()
+    def _generating(self, name: str, results: Iterator[Result]) -> Iterator[Result]:
+        """Pass results on, and keep other calls out while the generator is at work."""
+        self._ready()
         self._generator = name
         try:
-            yield base
-        except BaseException:
-            self._busy = None  # what was under way moves the counter on
-            raise
+            yield from results
         finally:
             self._generator = ""
-
-    def _check_steps(self, steps: int) -> None:
-        limit = self.network.spec.max_steps
-        if limit is not None and steps > limit:
-            raise InputError(
-                f"a sequence may have at most {limit} steps, or its sum leaves 32 bits; not {steps}"
-            )
-
-    def _label_flag(self, logits: bool) -> StepFlags:
-        if not logits and self.network.spec.target == "value":
-            raise InputError("a network with target 'value' answers with logits, not labels alone")
-        return StepFlags(0) if logits else StepFlags.LABEL_ONLY
-
-    def _submit(self, data: NDArray[np.int8], logits: bool) -> list[Pending]:
-        """Send a whole sequence in as many batches as it needs."""
-        every = self.network.spec.readout.mode == "every"
-        common = self._label_flag(logits)
-        pending = []
-        start = 0
-        while start < len(data):
-            size = self._engine.batch(every, not logits)
-            flags = common
-            if start == 0:
-                flags |= StepFlags.FIRST
-            if start + size >= len(data):
-                flags |= StepFlags.LAST
-            pending.append(self._engine.submit(data[start : start + size], flags))
-            start += size
-        self._steps = len(data)
-        return pending
-
-    def _finish(self, pending: list[Pending], base: int, steps: int) -> Result:
-        self._busy = None
-        answers = [part.result() for part in pending]
-        self._busy = answers[-1].busy
-        records = [record for answer in answers for record in answer.records]
-        last = self._result(records[-1], base, steps)
-        if self.network.spec.readout.mode != "every":
-            return last
-        each, start = [], base
-        for number, record in enumerate(records, 1):
-            each.append(self._result(record, start, number))
-            start = record.busy
-        return replace(last, every=tuple(each))
-
-    def _finish_next(self, waiting: deque[tuple[list[Pending], int]], base: int) -> Result:
-        pending, steps = waiting.popleft()
-        return self._finish(pending, base, steps)
-
-    def _result(self, record: Record, base: int, steps: int) -> Result:
-        spec = self.network.spec
-        value: float | NDArray[np.float64] | None = None
-        if spec.target == "value" and record.scores is not None:
-            values = record.scores / float(1 << (spec.hb + FRACTION_BITS))
-            if spec.readout.mode == "sum":
-                values = values / steps
-            value = float(values[0]) if len(values) == 1 else values
-        cycles = (record.busy - base) & _COUNTER_MASK
-        return Result(record.label, record.scores, value, cycles, steps)

@@ -299,7 +299,9 @@ def test_a_network_that_does_not_fit_is_refused_before_anything_is_sent(kind):
     small, large = random_network(1), random_network(2, inputs=200, units=(100,))
     with device_for(kind, small, store_words=1000) as device:
         device.load(small)
-        with pytest.raises(NetworkDoesNotFit, match=r"\d+ words of weight store \(there are 1000\)"):
+        with pytest.raises(
+            NetworkDoesNotFit, match=r"\d+ words of weight store \(there are 1000\)"
+        ):
             device.load(large)
         x = random_inputs(1, small, 1, 5)[0]
         np.testing.assert_array_equal(device.run(x).logits, expected_scores(small, x))

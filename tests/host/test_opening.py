@@ -107,9 +107,7 @@ def test_the_default_patience_is_seconds():
 def test_a_silent_address_is_an_error():
     with socket.create_server(("127.0.0.1", 0)) as server:
         with pytest.raises(DeviceTimeout):
-            Device.open(
-                f"socket://127.0.0.1:{server.getsockname()[1]}", timeout=0.05, retries=1
-            )
+            Device.open(f"socket://127.0.0.1:{server.getsockname()[1]}", timeout=0.05, retries=1)
 
 
 def test_an_address_that_hangs_up_is_an_error():
@@ -123,17 +121,17 @@ def test_a_port_that_vanishes_is_an_error():
     master, slave = pty.openpty()
     tty.setraw(slave)
     name = os.ttyname(slave)
-    os.close(slave)
     opened = threading.Event()
 
     def vanish():
         os.read(master, 1)
         opened.set()
+        os.close(slave)
         os.close(master)
 
     thread = threading.Thread(target=vanish)
     thread.start()
     with pytest.raises(LinkError, match="broke"):
-        Device.open(name, timeout=5.0)
+        Device.open(name, timeout=5.0, retries=0)
     thread.join()
     assert opened.is_set()

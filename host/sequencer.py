@@ -1,0 +1,188 @@
+"""Batches of steps in, results out: how sequences travel, and what their cycles are.
+
+An engine takes batches; callers think in sequences. Cycles are differences of the engine's
+busy counter, whose value before a batch is known from the batch before it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from host.engine import Engine, Pending, Record
+from host.errors import InputError
+from host.results import Result
+from models.protocol import StepFlags
+from models.spec import FRACTION_BITS, NetworkSpec
+
+_COUNTER_MASK = 0xFFFFFFFF
+
+Steps = NDArray[np.int8]
+
+
+class Sequencer:
+    """Runs sequences of a loaded network on an engine.
+
+    Parameters
+    ----------
+    engine : Engine
+    spec : NetworkSpec
+        Of the network that the engine holds.
+
+    Attributes
+    ----------
+    steps : int
+        Steps of the current sequence so far.
+    """
+
+    def __init__(self, engine: Engine, spec: NetworkSpec) -> None:
+        self.steps = 0
+        self._engine = engine
+        self._spec = spec
+        self._busy: int | None = None
+
+    def forget_cycles(self) -> None:
+        """Say that the engine did, or will do, work that is not a batch of steps."""
+        self._busy = None
+
+    def check_steps(self, steps: int) -> None:
+        """Refuse a sequence whose running sum may leave 32 bits."""
+        limit = self._spec.max_steps
+        if limit is not None and steps > limit:
+            raise InputError(
+                f"a sequence may have at most {limit} steps, or its sum leaves 32 bits; not {steps}"
+            )
+
+    def step(self, x: Steps, logits: bool) -> Result:
+        """Take one step, x int8 [1, I], of the current sequence and answer it."""
+        self.check_steps(self.steps + 1)
+        flags = StepFlags.READOUT_ALL | self._label_flag(logits)
+        base = self._last_busy()
+        self._busy = None
+        answer = self._engine.submit(x, flags).result()
+        self.steps += 1
+        self._busy = answer.busy
+        return self._result(answer.records[0], base, self.steps)
+
+    def run(self, data: Steps, logits: bool) -> Result:
+        """Run a whole new sequence, int8 [T, I]."""
+        base = self._last_busy()
+        self._busy = None
+        return self._finish(self._submit(data, logits), base, len(data))
+
+    def run_many(self, sequences: Iterable[Steps], logits: bool, ahead: int) -> Iterator[Result]:
+        """Run sequences, at most `ahead` of them taken before their results are given."""
+        base = self._last_busy()
+        self._busy = None
+        waiting: deque[tuple[list[Pending], int]] = deque()
+
+        def results(most: int) -> Iterator[Result]:
+            nonlocal base
+            while len(waiting) > most:
+                pending, steps = waiting.popleft()
+                result = self._finish(pending, base, steps)
+                base = self._last_busy()
+                # While more is under way, or if the caller stops here, the counter moves on.
+                self._busy = None
+                yield result
+
+        for data in sequences:
+            waiting.append((self._submit(data, logits), len(data)))
+            yield from results(ahead - 1)
+        yield from results(0)
+        self._busy = base
+
+    def stream(self, steps: Iterable[Steps], logits: bool, ahead: int) -> Iterator[Result]:
+        """Continue the current sequence; at most `ahead` steps, int8 [1, I], are taken ahead."""
+        flags = StepFlags.READOUT_ALL | self._label_flag(logits)
+        base = self._last_busy()
+        self._busy = None
+        pending: deque[tuple[Pending, int]] = deque()
+        collected: list[Steps] = []
+        taken = self.steps
+
+        def send() -> None:
+            if collected:
+                pending.append((self._engine.submit(np.concatenate(collected), flags), self.steps))
+                self.steps += len(collected)
+                collected.clear()
+
+        def results(most: int) -> Iterator[Result]:
+            nonlocal base
+            while pending and taken - pending[0][1] > most:
+                answer, number = pending.popleft()
+                for record in answer.result().records:
+                    number += 1
+                    result = self._result(record, base, number)
+                    base = record.busy
+                    yield result
+
+        for x in steps:
+            self.check_steps(taken + 1)
+            collected.append(x)
+            taken += 1
+            if len(collected) >= min(self._engine.batch(True, not logits), (ahead + 1) // 2):
+                send()
+            yield from results(ahead - 1)
+        send()
+        yield from results(0)
+        self._busy = base
+
+    # -- inside
+
+    def _last_busy(self) -> int:
+        if self._busy is None:
+            self._busy = self._engine.counters().cycles & _COUNTER_MASK
+        return self._busy
+
+    def _label_flag(self, logits: bool) -> StepFlags:
+        if not logits and self._spec.target == "value":
+            raise InputError("a network with target 'value' answers with logits, not labels alone")
+        return StepFlags(0) if logits else StepFlags.LABEL_ONLY
+
+    def _submit(self, data: Steps, logits: bool) -> list[Pending]:
+        """Send a whole sequence in as many batches as it needs."""
+        self.check_steps(len(data))
+        common = self._label_flag(logits)
+        pending = []
+        start = 0
+        while start < len(data):
+            # Asked for each time: on a bad line batches get shorter.
+            size = self._engine.batch(self._spec.readout.mode == "every", not logits)
+            flags = common
+            if start == 0:
+                flags |= StepFlags.FIRST
+            if start + size >= len(data):
+                flags |= StepFlags.LAST
+            pending.append(self._engine.submit(data[start : start + size], flags))
+            start += size
+        self.steps = len(data)
+        return pending
+
+    def _finish(self, pending: list[Pending], base: int, steps: int) -> Result:
+        """Wait for a sequence's answers and make its result."""
+        answers = [part.result() for part in pending]
+        self._busy = answers[-1].busy
+        records = [record for answer in answers for record in answer.records]
+        last = self._result(records[-1], base, steps)
+        if self._spec.readout.mode != "every":
+            return last
+        each, start = [], base
+        for number, record in enumerate(records, 1):
+            each.append(self._result(record, start, number))
+            start = record.busy
+        return replace(last, every=tuple(each))
+
+    def _result(self, record: Record, base: int, steps: int) -> Result:
+        value: float | NDArray[np.float64] | None = None
+        if self._spec.target == "value" and record.scores is not None:
+            values = record.scores / float(1 << (self._spec.hb + FRACTION_BITS))
+            if self._spec.readout.mode == "sum":
+                values = values / steps
+            value = float(values[0]) if len(values) == 1 else values
+        cycles = (record.busy - base) & _COUNTER_MASK
+        return Result(record.label, record.scores, value, cycles, steps)
