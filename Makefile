@@ -12,6 +12,9 @@ PYTEST_ARGS ?= -n auto --dist loadfile
 BIN := $(VENV)/bin
 INSTALL = VIRTUAL_ENV="$(abspath $(VENV))" $(PIP) install --editable
 
+# Verilator's makefile calls `python`, which a Debian without an environment does not have.
+export PATH := $(abspath $(BIN)):$(PATH)
+
 .DEFAULT_GOAL := help
 .PHONY: help doctor doctor-demo icebreaker test lint clean
 
