@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 INSTALL = VIRTUAL_ENV="$(abspath $(VENV))" $(PIP) install --editable
 
 # Verilator's makefile calls `python`, which a Debian without an environment does not have.
-export PATH := $(abspath $(BIN)):$(PATH)
+RUN = PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python
 
 .DEFAULT_GOAL := help
 .PHONY: help doctor doctor-demo icebreaker test lint clean
@@ -42,10 +42,10 @@ doctor-demo:
 	@$(PYTHON) scripts/doctor.py --for demo --quiet
 
 icebreaker: doctor-demo $(VENV)/.installed-demo
-	$(BIN)/python scripts/demo.py --board $(BOARD)
+	$(RUN) scripts/demo.py --board $(BOARD)
 
 test: doctor $(VENV)/.installed-test lint
-	$(BIN)/python -m pytest $(PYTEST_ARGS) sim/ tests/
+	$(RUN) -m pytest $(PYTEST_ARGS) sim/ tests/
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
