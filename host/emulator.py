@@ -16,15 +16,34 @@ from host.engine import Progress, Record, StepsAnswer
 from host.errors import NoNetwork
 from host.results import Counters, Identity
 from models import golden
-from models.image import Capacity, Image, word_bytes
+from models.image import MIN_LANES, Capacity, Image
 from models.network import Network
-from models.protocol import MAX_OUTPUTS, PROTOCOL_VERSION, StepFlags
+from models.protocol import PROTOCOL_VERSION, StepFlags
 from models.spec import FRACTION_BITS
 
-#: Bits of the weight stores an iCE40UP5K offers: four SPRAMs, or a share of its block RAMs.
-STORE_BITS = {"spram": 4 * 256 * 1024, "bram": 10 * 4096}
+#: The iCE40UP5K's memories: single-port RAMs (words of 16 bits), block RAMs (rows of 16 bits),
+#: and the block RAMs that engine and link need beside the lanes' accumulators.
+_SPRAMS, _SPRAM_WORDS = 4, 16384
+_BLOCK_RAMS, _BLOCK_RAM_WORDS, _OTHER_BLOCK_RAMS = 30, 256, 6
 
 _STEPS_PER_BATCH = 64
+
+
+def default_store_words(weights: str, lanes: int) -> int:
+    """Return the words that an iCE40UP5K has for weights, as `hdl.build` plans it.
+
+    Parameters
+    ----------
+    weights : str
+        "spram" or "bram".
+    lanes : int
+        Lanes P; a word has 2 P bits.
+    """
+    columns = -(-2 * lanes // 16)
+    if weights == "spram":
+        return _SPRAMS // columns * _SPRAM_WORDS
+    left = max(_BLOCK_RAMS - lanes - _OTHER_BLOCK_RAMS, 0)
+    return left // columns * _BLOCK_RAM_WORDS
 
 
 @dataclass(frozen=True)
@@ -57,11 +76,12 @@ class Emulator:
         clock_hz: int = 48_000_000,
         store_words: int | None = None,
     ) -> None:
-        if weights not in STORE_BITS:
-            raise ValueError(f"weights must be one of {', '.join(STORE_BITS)}, not {weights!r}")
-        words = STORE_BITS[weights] // (8 * word_bytes(lanes))
-        self._capacity = Capacity(lanes, words if store_words is None else store_words)
-        assert self._capacity.outputs <= MAX_OUTPUTS
+        if weights not in ("spram", "bram"):
+            raise ValueError(f"weights must be spram or bram, not {weights!r}")
+        if lanes < MIN_LANES or lanes % 2:
+            raise ValueError(f"lanes must be an even number of at least {MIN_LANES}, not {lanes}")
+        words = default_store_words(weights, lanes) if store_words is None else store_words
+        self._capacity = Capacity(lanes, words)
         self._weights = weights
         self._clock_hz = clock_hz
         self._network: Network | None = None

@@ -34,11 +34,14 @@ class DeviceRefused(DeviceError):
     ----------
     status : int
         The status byte, see `models.protocol.Status`.
+    payload : bytes
+        What came with it.
     """
 
-    def __init__(self, message: str, status: int = -1) -> None:
+    def __init__(self, message: str, status: int = -1, payload: bytes = b"") -> None:
         super().__init__(message)
         self.status = status
+        self.payload = payload
 
 
 class NoNetwork(DeviceError):

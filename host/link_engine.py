@@ -147,9 +147,10 @@ class LinkEngine:
         except DeviceRefused as error:
             if error.status != Status.BAD_NETWORK:
                 raise
+            found = int.from_bytes(error.payload[:4], "little")
             raise WrongNetwork(
-                f"the device's store does not hold what was sent: CRC-32 {image.crc32:08x} over "
-                f"{len(image.words)} words was expected"
+                f"the device's store does not hold what was sent: over {len(image.words)} words "
+                f"CRC-32 {image.crc32:08x} was expected, {found:08x} found"
             ) from error
         if int.from_bytes(computed, "little") != image.crc32:
             raise WrongNetwork(

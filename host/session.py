@@ -199,7 +199,9 @@ class Session:
         if status != Status.OK:
             name = Status(status).name if status in set(Status) else "unknown"
             raise DeviceRefused(
-                f"the device refused {ticket.code.name}: status {status} ({name})", status
+                f"the device refused {ticket.code.name}: status {status} ({name})",
+                status,
+                ticket.response.payload,
             )
         return ticket.response.payload
 

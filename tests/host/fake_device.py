@@ -33,17 +33,18 @@ MASK = 0xFFFFFFFF
 
 
 class Refusal(Exception):
-    def __init__(self, status: Status) -> None:
+    def __init__(self, status: Status, payload: bytes = b"") -> None:
         super().__init__(status)
         self.status = status
+        self.payload = payload
 
 
 @dataclass
 class FakeOptions:
     lanes: int = 16
     store_words: int = 32768
-    rx_capacity: int = 1024
-    tx_capacity: int = 2048
+    rx_capacity: int = 511
+    tx_capacity: int = 511
     version: int = PROTOCOL_VERSION
     fraction_bits: int = FRACTION_BITS
     stuck_bit: bool = False  # the store inverts the lowest bit of word 20
@@ -173,7 +174,7 @@ class FakeDevice:
                 raise Refusal(Status.UNKNOWN_COMMAND)
             self._respond(sequence, code, Status.OK, handlers[Command(code)](payload))
         except Refusal as refusal:
-            self._respond(sequence, code, refusal.status, b"")
+            self._respond(sequence, code, refusal.status, refusal.payload)
 
     def _words(self, count: int) -> bytes:
         size = word_bytes(self.options.lanes)
@@ -212,7 +213,7 @@ class FakeDevice:
         self.image_words = words
         computed = zlib.crc32(self._words(words))
         if computed != crc or computed not in self.networks:
-            raise Refusal(Status.BAD_NETWORK)
+            raise Refusal(Status.BAD_NETWORK, struct.pack("<I", computed))
         self.network = self.networks[computed]
         self.model = GoldenModel(self.network)
         self._reset()

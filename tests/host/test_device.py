@@ -434,6 +434,18 @@ def test_counters_count_steps(kind):
         assert after.link_errors == 0 and after.frames > before.frames
 
 
+def test_the_emulators_store_is_the_boards():
+    plan = pytest.importorskip("hdl.plan", reason="Amaranth is not installed")
+    from hdl.boards import load_board
+    from host.emulator import default_store_words
+
+    memories = load_board("icebreaker").memories
+    for weights in ("spram", "bram"):
+        for lanes in (12, 16, 20):
+            wanted = plan.store_words(memories, lanes, weights)
+            assert default_store_words(weights, lanes) == wanted
+
+
 def test_unknown_options_are_named():
     with pytest.raises(TypeError, match="lunes"):
         Device.open("emulator", lunes=3)

@@ -19,7 +19,7 @@ def write(session, address):
 def test_requests_are_carried_out_once_and_in_order():
     device = fake_device()
     session = open_session(FakeLine(device))
-    session.set_credit(1024, 2048)
+    session.set_credit(511, 511)
     tickets = [write(session, address) for address in range(600)]
     for ticket in tickets:
         session.wait(ticket)
@@ -28,7 +28,7 @@ def test_requests_are_carried_out_once_and_in_order():
 
 
 def test_several_requests_are_in_flight_with_credit_and_one_without():
-    for credit, most in ((None, 1), ((100, 2048), 10), ((2048, 60), 8)):
+    for credit, most in ((None, 1), ((100, 511), 10), ((511, 60), 8)):
         session = open_session(FakeLine(fake_device()))
         if credit:
             session.set_credit(*credit)
@@ -63,7 +63,7 @@ def test_faults_lose_nothing_and_repeat_nothing(kind, direction):
         device = fake_device()
         line = FakeLine(device, seed, **{direction: faults})
         session = open_session(line)
-        session.set_credit(1024, 2048)
+        session.set_credit(511, 511)
         written = []
         original = device._write
         device._write = lambda payload, original=original, written=written: (
@@ -81,7 +81,7 @@ def test_a_lost_response_is_asked_for_at_once():
     faults = Faults("drop", 60, 1)
     line = FakeLine(fake_device(), 1, to_host=faults)
     session = open_session(line, timeout=1000.0)
-    session.set_credit(1024, 2048)
+    session.set_credit(511, 511)
     for address in range(300):
         write(session, address)
     faults.enabled = False
@@ -115,7 +115,7 @@ def test_a_device_that_only_sends_garbage_is_an_error_in_bounded_time():
 def test_a_device_that_falls_silent_later_is_an_error_in_bounded_time():
     line = FakeLine(fake_device())
     session = open_session(line)
-    session.set_credit(1024, 2048)
+    session.set_credit(511, 511)
     line.device = None
     start = line.clock
     with pytest.raises(DeviceTimeout):
@@ -148,7 +148,7 @@ def test_a_device_that_restarted_is_an_error_not_a_wrong_answer():
 def test_what_was_on_the_line_before_opening_is_ignored():
     device = fake_device()
     first = open_session(FakeLine(device))
-    first.set_credit(1024, 2048)
+    first.set_credit(511, 511)
     for address in range(20):
         write(first, address)
     # The first program is gone; its responses, and half a frame of garbage, are still coming.

