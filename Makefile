@@ -16,6 +16,7 @@ INSTALL = VIRTUAL_ENV="$(abspath $(VENV))" $(PIP) install --editable
 RUN = PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python
 
 .DEFAULT_GOAL := help
+.NOTPARALLEL: # doctor speaks before anything is installed
 .PHONY: help doctor doctor-demo icebreaker test lint clean
 
 help:
@@ -39,7 +40,7 @@ doctor:
 
 doctor-demo:
 	$(require_python)
-	@$(PYTHON) scripts/doctor.py --for demo --quiet
+	@$(PYTHON) scripts/doctor.py --for demo
 
 icebreaker: doctor-demo $(VENV)/.installed-demo
 	$(RUN) scripts/demo.py --board $(BOARD)
@@ -54,7 +55,7 @@ lint: $(VENV)/.installed-test
 	$(BIN)/lint-imports
 
 $(BIN)/python:
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv $(VENV) || { rm -f $@; exit 1; }
 
 # A stamp is newer than the dependencies it installed, so they are installed once.
 $(VENV)/.installed-demo: pyproject.toml | $(BIN)/python
