@@ -197,6 +197,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (NetworkError, TaskError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    if options.task.endswith(".npz") and not options.whole:
+        print(f"the test part of {options.task} (--whole takes all of it)")
     print(describe(result))
     return 0 if result.agree else 1
 

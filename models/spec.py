@@ -19,6 +19,7 @@ __all__ = [
     "HB_RANGE",
     "MAX_FAN_IN",
     "MAX_LAYERS",
+    "MAX_OUTPUTS",
     "MAX_PLANES",
     "MAX_SHIFT",
     "READOUT_MODES",

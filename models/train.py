@@ -170,6 +170,7 @@ def _parser() -> argparse.ArgumentParser:
     loop.add_argument("--batch", type=_count, help="sequences per batch")
     loop.add_argument("--learning-rate", type=_positive, help="at the start; cosine to 0")
     loop.add_argument("--clip", type=_positive, help="largest norm of the gradient")
+    loop.add_argument("--weight-decay", type=float, help="of AdamW, times the learning rate")
     loop.add_argument("--shift", type=float, help="share of batches moved by a pixel (digits)")
     return parser
 

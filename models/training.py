@@ -24,13 +24,15 @@ class Settings:
     Parameters
     ----------
     learning_rate : float
-        Of Adam at the start; falls to 0 along a cosine.
+        Of AdamW at the start; falls to 0 along a cosine.
     epochs : int
         Passes over the training part, or stretches of `iterations` fresh batches.
     batch : int
         Sequences per batch.
     clip : float
         Largest norm of the gradient.
+    weight_decay : float
+        Share of every parameter taken off per step, times the learning rate (AdamW).
     shift : float
         Share of batches in which every sequence is moved by -1, 0 or 1 steps and features
         (pictures only).
@@ -40,6 +42,7 @@ class Settings:
     epochs: int = 60
     batch: int = 64
     clip: float = 1.0
+    weight_decay: float = 0.0
     shift: float = 0.0
 
 
@@ -149,7 +152,9 @@ def fit(
     FloatingPointError
         When the loss is no longer finite.
     """
-    optimizer = torch.optim.Adam(module.parameters(), settings.learning_rate)
+    optimizer = torch.optim.AdamW(
+        module.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
+    )
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.epochs * iterations)
     history, kept, best = History(), copy.deepcopy(module.state_dict()), (-np.inf, -np.inf)
     for number in range(settings.epochs):

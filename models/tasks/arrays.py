@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from models.spec import MAX_FAN_IN
+from models.spec import MAX_FAN_IN, MAX_OUTPUTS
 from models.tasks.data import Part, TaskData, TaskError, normalise, split
 
 __all__ = ["load", "read"]
@@ -79,6 +79,11 @@ def load(path: str | os.PathLike[str], seed: int = 0) -> TaskData:
             f"{part.x.shape[2]}"
         )
     classes = part.y.dtype.kind == "i"
+    if classes:
+        try:
+            _check_complete(part.y.astype(np.int64))
+        except TaskError as error:
+            raise TaskError(f"{path}: {error}") from error
     rest, test = split(part, 0.15, seed, classes, str(path))
     train, validation = split(rest, 0.15 / 0.85, seed + 1, classes, str(path))
     return TaskData(
@@ -147,6 +152,13 @@ def _check_classes(y: NDArray[np.generic]) -> NDArray[np.int64]:
     classes = y.astype(np.int64)
     if classes.min() < 0:
         raise TaskError(f"classes in y must be numbered from 0, but one is {classes.min()}")
+    if classes.max() >= MAX_OUTPUTS:
+        raise TaskError(f"classes in y must be below {MAX_OUTPUTS}, but one is {classes.max()}")
+    return classes
+
+
+def _check_complete(classes: NDArray[np.int64]) -> None:
+    """Every class from 0 to the largest must occur, or it could not be learned."""
     found = np.unique(classes)
     if len(found) < 2:
         raise TaskError(f"y must hold at least 2 classes, found only class {found[0]}")
@@ -156,4 +168,3 @@ def _check_classes(y: NDArray[np.generic]) -> NDArray[np.int64]:
             f"classes in y must be 0 to C - 1 without gaps: the largest is {found[-1]}, but class "
             f"{absent} never occurs"
         )
-    return classes

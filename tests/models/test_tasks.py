@@ -121,6 +121,7 @@ ODD[7] = np.inf
         ({"y": np.arange(40) % 4 - 1}, "numbered from 0, but one is -1"),
         ({"y": np.arange(40) % 2 * 2}, "largest is 2, but class 1 never occurs"),
         ({"y": np.zeros(40, int)}, "at least 2 classes, found only class 0"),
+        ({"y": np.arange(40) % 4 * 10**9}, "below 65535, but one is 3000000000"),
         ({"lengths": np.arange(40)}, "from 1 to T = 6, but lie from 0 to 39"),
         ({"lengths": np.full(40, 2.0)}, "lengths must be 40 integers, not float64"),
         ({"lengths": np.full(39, 2)}, "lengths must be 40 integers"),
