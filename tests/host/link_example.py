@@ -35,7 +35,7 @@ def exchanges() -> list[tuple[str, str, Frame]]:
         ("device", "status 3: there is no network", Frame(2, Status.NO_NETWORK, Command.RESET)),
         ("host", "WRITE two words at address 16", Frame(3, 3, Command.WRITE, words)),
         ("device", "done", Frame(3, Status.OK, Command.WRITE)),
-        ("host", "after more WRITEs and ACTIVATE: STEPS, FIRST and LAST, two steps of four", Frame(9, 9, Command.STEPS, steps)),
+        ("host", "later: STEPS, FIRST and LAST, two of four", Frame(9, 9, Command.STEPS, steps)),
         (
             "device",
             "label 2, busy 1234, scores -7, 0, 70000; busy 1234",
