@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from models.gate import gate
+from models.gate import gate, gate_sequence
 from models.spec import MAX_LAYERS
 
 __all__ = ["AdditiveGatedCell", "AdditiveGatedRNN"]
@@ -34,6 +34,9 @@ class AdditiveGatedCell(nn.Module):
     weight_ih : Tensor [2H, I], weight_hh : Tensor [2H, H], bias : Tensor [2H]
         Rows 0..H-1 are z (inhibition), rows H..2H-1 are c (candidate).
     """
+
+    steps: int | None = None
+    """States per unit of a quantized cell; None computes on real numbers."""
 
     def __init__(
         self, input_size: int, hidden_size: int, theta: float = 0.0, input_scale: float = 1.0
@@ -66,10 +69,6 @@ class AdditiveGatedCell(nn.Module):
         """What the cell computes with: input weights, recurrent weights, bias."""
         return self.weight_ih, self.weight_hh, self.bias
 
-    def gate(self, p: Tensor, h: Tensor) -> Tensor:
-        """New state [N, H] from pre-activations [N, 2H] and old state [N, H]."""
-        return gate(p, h, self.theta)
-
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
         """One step.
 
@@ -93,7 +92,7 @@ class AdditiveGatedCell(nn.Module):
         if hx.shape != shape:
             raise ValueError(f"hx must be {list(shape)}, not {list(hx.shape)}")
         w, u, b = self.weights()
-        return self.gate(input @ w.T + b + hx @ u.T, hx)
+        return gate(input @ w.T + b + hx @ u.T, hx, self.theta, self.steps)
 
     def sequence(self, x: Tensor, h: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor]:
         """All steps of a batch: x [T, N, I], h [N, H], valid bool [T, N, 1] or None for all.
@@ -103,13 +102,8 @@ class AdditiveGatedCell(nn.Module):
         Tensor [T, N, H], the state after each step (held where not valid), and the last one
         """
         w, u, b = self.weights()
-        inputs = x @ w.T + b
-        states = []
-        for step in range(len(x)):
-            moved = self.gate(torch.addmm(inputs[step], h, u.T), h)
-            h = moved if valid is None else torch.where(valid[step], moved, h)
-            states.append(h)
-        return torch.stack(states), h
+        states = gate_sequence(x @ w.T + b, u, h, valid, self.theta, self.steps)
+        return states, states[-1]
 
 
 class AdditiveGatedRNN(nn.Module):

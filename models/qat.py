@@ -16,7 +16,6 @@ from torch import Tensor, nn
 
 from models.cells import AdditiveGatedCell
 from models.float_network import AdditiveGatedNetwork
-from models.gate import gate
 from models.network import Network
 from models.spec import BIAS_MAX, BIAS_MIN, FRACTION_BITS, HB_RANGE, MAX_SHIFT
 
@@ -115,6 +114,7 @@ class QuantizedCell(AdditiveGatedCell):
         super().__init__(cell.input_size, cell.hidden_size, cell.theta, cell.input_scale)
         self.load_state_dict(cell.state_dict())
         self.grid = _Grid(hb, fraction_bits)
+        self.steps = self.grid.steps
         # The dead zone lies on the grid as well.
         self.theta = round(cell.theta * self.grid.steps) / self.grid.steps
         self.exact: bool = False
@@ -135,10 +135,6 @@ class QuantizedCell(AdditiveGatedCell):
             self.grid.weight(self.weight_hh, self.k_hh),
             self.grid.bias(self.bias, half=True),
         )
-
-    def gate(self, p: Tensor, h: Tensor) -> Tensor:
-        """New state on the grid."""
-        return gate(p, h, self.theta, self.grid.steps)
 
 
 class QuantizedReadout(nn.Linear):

@@ -5,7 +5,7 @@ import torch
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from models.cells import AdditiveGatedCell, AdditiveGatedRNN
-from models.gate import gate
+from models.gate import gate, gate_sequence
 
 torch.set_num_threads(1)
 
@@ -209,3 +209,46 @@ def test_wrong_calls_are_refused(call, message):
 def test_wrong_settings_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("steps", [None, 16])
+@pytest.mark.parametrize("theta", [0.0, 0.125])
+@pytest.mark.parametrize("lengths", [None, [3, 7, 1, 5]])
+def test_whole_sequences_equal_single_steps_with_their_gradients(generator, steps, theta, lengths):
+    def draw(*shape):
+        return torch.randn(shape, dtype=torch.float64, generator=generator).requires_grad_()
+
+    inputs, recurrent, weight = draw(7, 4, 10), draw(10, 5), draw(7, 4, 5)
+    start = (torch.rand(4, 5, dtype=torch.float64, generator=generator) - 0.5).requires_grad_()
+    valid = (
+        None if lengths is None else torch.arange(7)[:, None, None] < torch.tensor(lengths)[:, None]
+    )
+    results = []
+    for together in (True, False):
+        if together:
+            states = gate_sequence(inputs, recurrent, start, valid, theta, steps)
+        else:
+            h, single = start, []
+            for step in range(7):
+                moved = gate(inputs[step] + h @ recurrent.T, h, theta, steps)
+                h = moved if valid is None else torch.where(valid[step], moved, h)
+                single.append(h)
+            states = torch.stack(single)
+        grads = torch.autograd.grad((states * weight).sum(), (inputs, recurrent, start))
+        results.append((states, *grads))
+    for a, b in zip(*results, strict=True):
+        assert torch.allclose(a, b, atol=1e-12)
+    assert all(gradient.abs().sum() > 0 for gradient in results[0][1:])
+
+
+@pytest.mark.parametrize("theta", [0.0, 0.1])
+def test_sequence_gradcheck(generator, theta):
+    inputs = torch.randn(5, 3, 8, dtype=torch.float64, generator=generator).requires_grad_()
+    recurrent = torch.randn(8, 4, dtype=torch.float64, generator=generator).requires_grad_()
+    h = torch.zeros(3, 4, dtype=torch.float64, requires_grad=True)
+    valid = torch.arange(5)[:, None, None] < torch.tensor([5, 2, 3])[:, None]
+
+    def run(inputs, recurrent, h):
+        return gate_sequence(inputs, recurrent, h, valid, theta)
+
+    assert torch.autograd.gradcheck(run, (inputs, recurrent, h))
