@@ -1,0 +1,1 @@
+"""The event-driven engine: read `engine.py` first, it is the block diagram."""

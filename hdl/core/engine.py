@@ -1,0 +1,293 @@
+"""The engine: its parts and their connections.
+
+::
+
+     inputs ──> InputFront ──┐                        ┌──────────────────────────┐
+                             ├─events─> Walker ──┬──> │ Lanes: P x (EBR, adder)  │
+     EventList ──────────────┘                   │    └──────┬───────────────────┘
+         ^                                       v           v even, odd raw sums
+         │        Store (header, records, parameters, weights) ──> RowPass
+         │                                                           │ z, c or two logits
+         └── GateUnit <── StateMemory                                ├──> GateUnit ──> state
+                                                                     └──> Readout ──> scores
+
+One store word, one accumulator of each lane and one unit's slot are handled each cycle. The
+Sequencer lets one phase run at a time: input events, a layer's pass, its events, the readout.
+"""
+
+from amaranth.hdl import Assert, Cat, Module, Mux, ResetInserter, Signal, signed
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from hdl.core.events import EventList
+from hdl.core.gate import GateUnit
+from hdl.core.inputs import InputFront
+from hdl.core.lanes import Lanes
+from hdl.core.parameters import EngineParameters
+from hdl.core.reader import Reader
+from hdl.core.readout import COUNTERS, Readout
+from hdl.core.row_pass import RowPass
+from hdl.core.sequencer import Sequencer
+from hdl.core.signatures import (
+    SCORE_ADDRESS_BITS,
+    SOURCE_BITS,
+    STATE_ADDRESS_BITS,
+    CommandLayout,
+    Mode,
+)
+from hdl.core.state import StateMemory
+from hdl.core.store import BlockRAMStore, SinglePortStore
+from hdl.core.walker import Walker
+
+
+class Engine(wiring.Component):
+    """An additive-ReLU-gate network of up to four layers, event by event.
+
+    Members
+    -------
+    command : In(stream of CommandLayout)
+        One command at a time, taken while idle. A STEP's bytes follow on `inputs`.
+    inputs : In(stream of signed(8))
+        A step's inputs in order, each in [-M, M].
+    busy : Out(1)
+        A command is being carried out. Everything below is stable while it is low.
+    soft_reset : In(1)
+        Abandon whatever is going on; a valid network is then read and reset anew.
+    invalidate : In(1)
+        The store is about to change: there is no network until the next CONFIGURE.
+    network_valid : Out(1)
+    inputs_count, outputs_count, mode, image_words : Out
+        From the network's header.
+    label : Out(8)
+        Index of the largest score of the last readout.
+    crc32 : Out(32)
+        Result of the last CHECK.
+    state_* : state memory, 9-bit address, data a cycle later
+    score_* : score memory, 16-bit half-words (scores, low half first, from address 0; the 64-bit
+        counters of busy cycles and of events from address 240), data a cycle later
+    store_* : writes to the store
+        All three only while idle (asserted).
+    """
+
+    def __init__(self, parameters: EngineParameters):
+        self.parameters = parameters
+        super().__init__(
+            {
+                "command": In(stream.Signature(CommandLayout)),
+                "inputs": In(stream.Signature(signed(8))),
+                "busy": Out(1),
+                "soft_reset": In(1),
+                "invalidate": In(1),
+                "network_valid": Out(1, init=parameters.image is not None),
+                "inputs_count": Out(SOURCE_BITS),
+                "outputs_count": Out(8),
+                "mode": Out(Mode),
+                "image_words": Out(16),
+                "label": Out(8),
+                "crc32": Out(32),
+                "state_address": In(STATE_ADDRESS_BITS),
+                "state_data": Out(8),
+                "state_write": In(1),
+                "state_write_data": In(8),
+                "score_address": In(SCORE_ADDRESS_BITS),
+                "score_data": Out(16),
+                "score_write": In(1),
+                "score_write_data": In(16),
+                "store_address": In(16),
+                "store_write": In(1),
+                "store_write_data": In(parameters.word_bits),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        parameters = self.parameters
+
+        def part(name, component):
+            """Add a part that a soft reset puts back to its beginning."""
+            m.submodules[name] = ResetInserter(self.soft_reset)(component)
+            return component
+
+        sequencer = part("sequencer", Sequencer())
+        reader = part("reader", Reader(parameters))
+        inputs = part("inputs", InputFront())
+        events = part("events", EventList())
+        walker = part("walker", Walker())
+        row_pass = part("row_pass", RowPass(parameters))
+        gate = part("gate", GateUnit())
+        readout = part("readout", Readout())
+        m.submodules.lanes = lanes = Lanes(parameters)
+        m.submodules.state = state = StateMemory()
+        make_store = SinglePortStore if parameters.weights == "spram" else BlockRAMStore
+        m.submodules.store = store = make_store(parameters)
+
+        connect(m, sequencer.command, flipped(self.command))
+        connect(m, inputs.bytes, flipped(self.inputs))
+
+        # Store: one reader at a time, the others' addresses are zero.
+        m.d.comb += [
+            store.port.read_address.eq(walker.store_address | reader.address),
+            store.port.write_address.eq(self.store_address),
+            store.port.write_data.eq(self.store_write_data),
+            store.port.write.eq(self.store_write),
+            reader.data.eq(store.port.read_data),
+            row_pass.parameter.eq(store.port.read_data),
+            lanes.weights.eq(store.port.read_data),
+        ]
+
+        # Lanes: walked, read by a pass, or cleared.
+        m.d.comb += [
+            lanes.control.eq(Cat(walker.control) | Cat(row_pass.control) | Cat(sequencer.clear)),
+            lanes.delta.eq(walker.delta),
+            lanes.select.eq(row_pass.select),
+            row_pass.even_value.eq(lanes.even),
+            row_pass.odd_value.eq(lanes.odd),
+        ]
+
+        # Events: of the inputs, or of a layer.
+        m.d.comb += [
+            walker.events.valid.eq(inputs.events.valid | events.events.valid),
+            walker.events.payload.eq(
+                Mux(sequencer.draining, Cat(events.events.payload), Cat(inputs.events.payload))
+            ),
+            inputs.events.ready.eq(walker.events.ready),
+            events.events.ready.eq(walker.events.ready),
+            walker.edge.eq(reader.edge),
+            walker.sources.eq(
+                Mux(sequencer.draining, reader.layer_pass.units, reader.header.inputs)
+            ),
+        ]
+        m.d.comb += [
+            inputs.start.eq(sequencer.inputs_start),
+            inputs.count.eq(reader.header.inputs),
+            inputs.fresh.eq(sequencer.inputs_fresh),
+        ]
+
+        # Gate pass: sums to new states, new states to the memory and to the event list.
+        unit = Signal(8, reset_less=True)
+        m.d.comb += [
+            row_pass.start.eq(sequencer.pass_start),
+            reader.advance.eq(row_pass.advance),
+            row_pass.config.eq(reader.layer_pass),
+            gate.valid.eq(row_pass.complete & sequencer.gating),
+            gate.inhibition.eq(row_pass.even_sum),
+            gate.candidate.eq(row_pass.odd_sum),
+            gate.state.eq(state.data),
+            gate.limit.eq(reader.header.limit),
+            gate.theta.eq(reader.theta),
+            events.append.eq(gate.done & gate.changed),
+            events.entry.unit.eq(unit),
+            events.entry.old.eq(gate.old_state),
+            events.clear.eq(sequencer.list_clear),
+            events.drain.eq(sequencer.list_drain),
+            events.replay.eq(sequencer.list_replay),
+            events.units.eq(reader.layer_pass.units),
+            events.state_base.eq(reader.state_base),
+            events.state_data.eq(state.data),
+        ]
+
+        # State memory: units are read and written in order, two counters address them.
+        read_unit = Signal(STATE_ADDRESS_BITS, reset_less=True)
+        write_unit = Signal(STATE_ADDRESS_BITS, reset_less=True)
+        with m.If(sequencer.pass_start):
+            m.d.sync += [
+                read_unit.eq(reader.state_base),
+                write_unit.eq(reader.state_base),
+                unit.eq(0),
+            ]
+        with m.If(gate.valid):
+            m.d.sync += read_unit.eq(read_unit + 1)
+        with m.If(gate.done):
+            m.d.sync += [write_unit.eq(write_unit + 1), unit.eq(unit + 1)]
+        m.d.comb += [
+            state.address.eq(
+                Mux(sequencer.gating, read_unit, events.state_address | self.state_address)
+            ),
+            state.hold.eq(events.state_hold),
+            state.fresh.eq(sequencer.state_zero),
+            state.write.eq((gate.done & (gate.changed | sequencer.state_fresh)) | self.state_write),
+            state.write_address.eq(Mux(self.state_write, self.state_address, write_unit)),
+            state.write_data.eq(
+                Mux(self.state_write, self.state_write_data, gate.new_state).as_signed()
+            ),
+            self.state_data.eq(state.data),
+        ]
+
+        # Readout. After a reset the scores are zero whatever the memory holds.
+        scores_zero = Signal()
+        m.d.sync += scores_zero.eq(sequencer.scores_fresh & (self.score_address < COUNTERS))
+        m.d.comb += [
+            readout.start.eq(sequencer.readout_start),
+            readout.complete.eq(row_pass.complete & sequencer.reading),
+            readout.even_sum.eq(row_pass.even_sum),
+            readout.odd_sum.eq(row_pass.odd_sum),
+            readout.outputs.eq(reader.header.outputs),
+            readout.accumulate.eq((reader.header.mode == Mode.SUM) & ~sequencer.scores_fresh),
+            readout.tally.eq(sequencer.tally),
+            readout.cycles.eq(sequencer.cycles),
+            readout.events.eq(sequencer.events),
+            readout.address.eq(self.score_address),
+            readout.write.eq(self.score_write),
+            readout.write_data.eq(self.score_write_data),
+            self.score_data.eq(Mux(scores_zero, 0, readout.data)),
+            self.label.eq(readout.label),
+        ]
+
+        # Sequencer.
+        m.d.comb += [
+            self.busy.eq(sequencer.busy),
+            sequencer.event.eq(walker.events.valid & walker.events.ready),
+            sequencer.starved.eq(inputs.starved & ~walker.busy),
+            sequencer.network_valid.eq(self.network_valid),
+            sequencer.header.eq(reader.header),
+            sequencer.header_ok.eq(reader.header_ok),
+            reader.start.eq(sequencer.reader_start),
+            reader.kind.eq(sequencer.reader_kind),
+            reader.rewind.eq(sequencer.reader_rewind),
+            reader.jump.eq(sequencer.reader_jump),
+            sequencer.reader_done.eq(reader.done),
+            sequencer.inputs_busy.eq(inputs.busy),
+            sequencer.inputs_changed.eq(inputs.changed),
+            sequencer.walker_busy.eq(walker.busy),
+            sequencer.pass_units.eq(reader.layer_pass.units),
+            sequencer.gate_done.eq(gate.done),
+            sequencer.pair_complete.eq(row_pass.complete),
+            sequencer.list_busy.eq(events.busy),
+            sequencer.list_empty.eq(events.count == 0),
+            sequencer.readout_busy.eq(readout.busy),
+            sequencer.check_busy.eq(reader.checking),
+            reader.check.eq(sequencer.check_start),
+            self.crc32.eq(reader.crc),
+        ]
+        with m.If(sequencer.configured):
+            m.d.sync += self.network_valid.eq(sequencer.configure_ok)
+        with m.If(self.invalidate):
+            m.d.sync += self.network_valid.eq(0)
+        m.d.comb += [
+            self.inputs_count.eq(reader.header.inputs),
+            self.outputs_count.eq(reader.header.outputs),
+            self.mode.eq(reader.header.mode),
+            self.image_words.eq(reader.header.image_words),
+        ]
+
+        self._assert_order(m, sequencer, walker, row_pass, inputs, events)
+        return m
+
+    def _assert_order(self, m, sequencer, walker, row_pass, inputs, events) -> None:
+        """State the order of events (docs/architecture.md) for simulation to check."""
+        # Writes are in their accumulators two cycles after the walker addressed them.
+        settled = Signal(2)
+        m.d.sync += settled.eq(Cat(~walker.busy, settled[0]))
+        waiting = walker.busy | inputs.busy | events.busy | walker.events.valid
+        m.d.comb += [
+            # Rule 1 and rule 4: a pass, the readout's too, starts when all deltas are in.
+            Assert(~sequencer.pass_start | (~waiting & settled.all()), "pass before its deltas"),
+            # Rule 2: no delta comes before the pass's last read.
+            Assert(~row_pass.control.read | ~walker.busy, "delta during a pass"),
+            # Rule 5: nobody touches memories while events are under way.
+            Assert(
+                ~(self.state_write | self.score_write | self.store_write) | ~sequencer.busy,
+                "memory written while the engine works",
+            ),
+            Assert(~sequencer.clear.write | ~waiting, "reset while events are under way"),
+        ]

@@ -1,0 +1,90 @@
+"""What an engine is built with: one frozen record made once and handed to every part."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from models.image import MIN_LANES, Capacity, Image, word_bytes
+from models.spec import FRACTION_BITS
+
+WeightMemory = Literal["bram", "spram"]
+
+#: Words of one single-port RAM primitive (SB_SPRAM256KA: 16384 words of 16 bits).
+SPRAM_WORDS = 16384
+SPRAM_BITS = 16
+
+#: Accumulators in one lane: the lower half of an iCE40 block RAM of 256 words of 16 bits. The
+#: upper half stays zero (see `hdl.core.lanes`).
+ACCUMULATOR_WORDS = 128
+
+
+@dataclass(frozen=True)
+class EngineParameters:
+    """Sizes of an engine.
+
+    Attributes
+    ----------
+    lanes : int
+        Lanes P; even, at least 12 (a parameter word of 24 bits must fit into ``2 * lanes``).
+    weights : str
+        ``"bram"``, initialised block RAM, or ``"spram"``, single-port RAM without contents.
+    store_words : int
+        Words of ``2 * lanes`` bits in the weight store; for SPRAM a multiple of 16384.
+    image : Image or None
+        Contents of the store at power-up (block RAM only).
+    """
+
+    lanes: int = 16
+    weights: WeightMemory = "bram"
+    store_words: int = 1024
+    image: Image | None = None
+
+    def __post_init__(self) -> None:
+        if self.lanes < MIN_LANES or self.lanes % 2:
+            raise ValueError(f"'lanes' must be an even number >= {MIN_LANES}, not {self.lanes}")
+        if self.weights not in ("bram", "spram"):
+            raise ValueError(f"'weights' must be 'bram' or 'spram', not {self.weights!r}")
+        if self.weights == "spram" and (self.store_words % SPRAM_WORDS or not self.store_words):
+            raise ValueError(
+                f"'store_words' must be a multiple of {SPRAM_WORDS} for SPRAM, "
+                f"not {self.store_words}"
+            )
+        if not 0 < self.store_words <= 1 << 16:
+            raise ValueError(f"'store_words' must be 1 to 65536, not {self.store_words}")
+        if self.image is not None:
+            if self.weights == "spram":
+                raise ValueError("SPRAM has no contents at power-up: 'image' must be None")
+            if self.image.layout.lanes != self.lanes:
+                raise ValueError(
+                    f"'image' is laid out for {self.image.layout.lanes} lanes, not {self.lanes}"
+                )
+            if len(self.image.words) > self.store_words:
+                raise ValueError(
+                    f"'image' has {len(self.image.words)} words, "
+                    f"the store has room for {self.store_words}"
+                )
+
+    @property
+    def word_bits(self) -> int:
+        """Bits of a store word: two for each lane."""
+        return 2 * self.lanes
+
+    @property
+    def word_bytes(self) -> int:
+        """Bytes in which a store word travels over the link."""
+        return word_bytes(self.lanes)
+
+    @property
+    def fraction_bits(self) -> int:
+        """F of the numeric contract."""
+        return FRACTION_BITS
+
+    @property
+    def capacity(self) -> Capacity:
+        """The limits a network must fit into."""
+        return Capacity(
+            lanes=self.lanes,
+            store_words=self.store_words,
+            accumulator_words=ACCUMULATOR_WORDS,
+        )

@@ -1,0 +1,223 @@
+"""The reader: one pointer into the store, for records, parameters and the checksum."""
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.lib import data, enum, wiring
+from amaranth.lib.wiring import In, Out
+
+from hdl.core.parameters import EngineParameters
+from hdl.core.signatures import (
+    STATE_ADDRESS_BITS,
+    STORE_ADDRESS_BITS,
+    EdgeConfig,
+    Mode,
+    PassConfig,
+)
+from models.image import (
+    HEADER_WORDS,
+    INPUT_RECORD_WORDS,
+    LAYER_RECORD_WORDS,
+    MAGIC,
+    READOUT_RECORD_WORDS,
+)
+
+CRC_POLYNOMIAL = 0xEDB88320  # CRC-32, reflected, as in zlib.crc32
+
+
+class Record(enum.Enum, shape=2):
+    """Kinds of record."""
+
+    HEADER = 0
+    INPUT = 1
+    LAYER = 2
+    READOUT = 3
+
+
+class Header(data.Struct):
+    """What holds for the whole network."""
+
+    limit: 7  # M = 2^hb - 1
+    layers: 2  # less one
+    mode: Mode
+    outputs: 8
+    accumulators: 7  # words in use, less one
+    image_words: 16
+    inputs: 9
+
+
+class Reader(wiring.Component):
+    """Read records into registers, feed parameters to the pass, and compute the CRC-32.
+
+    All of it lies in the store in the order of use, so one pointer that moves on serves all.
+
+    Latency: a record of n words takes n + 1 cycles after `start`, the last of them marked by
+    `done`. The CRC takes ``8 * word_bytes + 1`` cycles a word, one bit a cycle, because a load
+    is rare and logic is dear.
+
+    Members
+    -------
+    start : In(1)
+        Load a record of `kind`, at the pointer.
+    kind : In(Record)
+    rewind : In(1)
+        With `start`: move to the first record of its kind beforehand.
+    jump : In(1)
+        With `done` of a layer's record: move behind its parameters.
+    advance : In(1)
+        A parameter word is read in this cycle.
+    check : In(1)
+        Compute the CRC of the words from 0 to the header's image size.
+    address : Out(16)
+        Store address; zero while nothing is read.
+    data : In(2 * P)
+        Word read, one cycle after its address.
+    done : Out(1)
+        The record's last word arrives; its registers are valid from the next cycle on.
+    checking : Out(1)
+    crc : Out(32)
+    header : Out(Header)
+    header_ok : Out(1)
+        The header read last begins with the right word (format and fraction bits).
+    edge : Out(EdgeConfig)
+        Edge of the inputs, or of a layer's events.
+    layer_pass : Out(PassConfig)
+        Pass of a layer, or of the readout.
+    state_base : Out(9)
+    theta : Out(8)
+    """
+
+    def __init__(self, parameters: EngineParameters):
+        self.parameters = parameters
+        super().__init__(
+            {
+                "start": In(1),
+                "kind": In(Record),
+                "rewind": In(1),
+                "jump": In(1),
+                "advance": In(1),
+                "check": In(1),
+                "address": Out(STORE_ADDRESS_BITS),
+                "data": In(parameters.word_bits),
+                "done": Out(1),
+                "checking": Out(1),
+                "crc": Out(32),
+                "header": Out(Header),
+                "header_ok": Out(1),
+                "edge": Out(EdgeConfig),
+                "layer_pass": Out(PassConfig),
+                "state_base": Out(STATE_ADDRESS_BITS),
+                "theta": Out(8),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        pointer = Signal(STORE_ADDRESS_BITS, reset_less=True)
+        remaining = Signal(range(HEADER_WORDS + 1))
+        loading = Signal()
+        arriving = Signal()
+        begun = Signal()
+        kind = Signal(Record, reset_less=True)
+        word = self.data[:16]
+        next_word = self._check(m, pointer)
+        m.d.comb += [
+            loading.eq(remaining != 0),
+            self.done.eq(arriving & ~loading),
+        ]
+        with m.If(loading | self.advance | self.checking):
+            m.d.comb += self.address.eq(pointer)
+        with m.If(loading | self.advance | next_word):
+            m.d.sync += pointer.eq(pointer + 1)
+        m.d.sync += arriving.eq(loading)
+        with m.If(loading):
+            m.d.sync += remaining.eq(remaining - 1)
+        with m.If(self.start):
+            m.d.sync += kind.eq(self.kind)
+            with m.Switch(self.kind):
+                for record, first, words in (
+                    (Record.HEADER, 0, HEADER_WORDS),
+                    (Record.INPUT, HEADER_WORDS, INPUT_RECORD_WORDS),
+                    (Record.LAYER, HEADER_WORDS + INPUT_RECORD_WORDS, LAYER_RECORD_WORDS),
+                    (Record.READOUT, 0, READOUT_RECORD_WORDS),
+                ):
+                    with m.Case(record):
+                        m.d.sync += remaining.eq(words)
+                        if record != Record.READOUT:  # its record follows the last layer's
+                            with m.If(self.rewind):
+                                m.d.sync += pointer.eq(first)
+        with m.If(self.jump & self.done):
+            m.d.sync += pointer.eq(word)
+        with m.If(self.check):
+            m.d.sync += pointer.eq(0)
+
+        # Words enter a chain of registers, so no field needs an enable of its own. The record's
+        # last word stays in the first register; fields narrow towards the end of the chain.
+        # Word formats: see models/image.py.
+        layer_pass, edge, header = self.layer_pass, self.edge, self.header
+        chain = [
+            edge.base,
+            Cat(edge.accumulator, edge.last),
+            Cat(layer_pass.accumulator, layer_pass.groups),
+            Cat(layer_pass.units, layer_pass.last_slot),
+            self.state_base,
+            self.theta,
+        ]
+        header_chain = [
+            header.image_words,
+            Cat(header.limit, header.layers, header.mode),
+            header.inputs,
+            Cat(header.outputs),
+            header.accumulators,
+        ]
+        is_header = Signal()
+        m.d.comb += is_header.eq(kind == Record.HEADER)
+        # A layer's last word is the address of what follows it; only `jump` looks at it.
+        with m.If(arriving & ~is_header & ~((kind == Record.LAYER) & self.done)):
+            m.d.sync += [to.eq(of) for to, of in zip(chain, [word, *chain], strict=False)]
+        with m.If(arriving & is_header):
+            m.d.sync += [
+                to.eq(of) for to, of in zip(header_chain, [word, *header_chain], strict=False)
+            ]
+            with m.If(~begun):
+                m.d.sync += self.header_ok.eq(word == MAGIC)
+        m.d.sync += begun.eq(arriving)
+        return m
+
+    def _check(self, m: Module, pointer: Signal) -> Signal:
+        """CRC-32, bit by bit; return the strobe that moves the pointer to the next word.
+
+        The store's output stands still while the address does, so the word needs no register:
+        a word's first cycle reads it, then one bit is taken a cycle.
+        """
+        bits = 8 * self.parameters.word_bytes
+        register = Signal(32, reset_less=True)
+        word = Signal(bits)
+        bit = Signal(range(bits), reset_less=True)
+        fetching = Signal(reset_less=True)
+        next_word = Signal()
+        feedback = Signal()
+        m.d.comb += [
+            self.crc.eq(~register),
+            word.eq(self.data),
+            feedback.eq(register[0] ^ word.bit_select(bit, 1)),
+        ]
+        with m.If(self.checking):
+            m.d.sync += fetching.eq(0)
+            with m.If(fetching):
+                with m.If(pointer == self.header.image_words):
+                    m.d.sync += self.checking.eq(0)
+            with m.Else():
+                m.d.sync += [
+                    bit.eq(bit + 1),
+                    register.eq((register >> 1) ^ Mux(feedback, CRC_POLYNOMIAL, 0)),
+                ]
+                with m.If(bit == bits - 1):
+                    m.d.comb += next_word.eq(1)
+                    m.d.sync += [bit.eq(0), fetching.eq(1)]
+        with m.If(self.check):
+            m.d.sync += [
+                self.checking.eq(1),
+                fetching.eq(1),
+                bit.eq(0),
+                register.eq(Const(0xFFFFFFFF, 32)),
+            ]
+        return next_word

@@ -1,0 +1,153 @@
+"""The readout: logits or their running sums into the score memory, and the label."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
+from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from hdl.core.signatures import SCORE_ADDRESS_BITS, SUM_BITS
+
+#: Half-word address of the counters: behind the scores of 120 outputs.
+COUNTERS = 240
+#: Bits of what one command can add to the cycle and to the event counter.
+CYCLE_BITS = 24
+EVENT_BITS = 12
+
+
+class Readout(wiring.Component):
+    """Store finished pairs of logits as 32-bit scores, find the largest, keep the counters.
+
+    A score is two half-words, the low one first, so a pair takes four cycles; its sums must
+    stand for these (the image gives the readout's pairs three idle slots). Latency: the label
+    is final eight cycles after the last pair. The lowest index wins a tie.
+
+    The 64-bit counters lie in the same memory and use the same adder, sixteen bits a cycle,
+    at the end of a command: that is a third of the logic of two 64-bit counters.
+
+    Members
+    -------
+    start : In(1)
+        A readout or a tally begins: score address 0, no label yet.
+    complete : In(1)
+        A pair of sums stands at the input.
+    even_sum, odd_sum : In(signed(24))
+    outputs : In(8)
+        Outputs C; a last pair's odd row beyond C is neither stored nor labelled.
+    accumulate : In(1)
+        Add to the stored scores instead of replacing them.
+    tally : In(1)
+        High for eight cycles: add `cycles` to the first counter and `events` to the second.
+    cycles, events : In
+    label : Out(8)
+        Index of the largest score so far.
+    busy : Out(1)
+        A pair is being stored.
+    address : In(8)
+        Half-word to read or write for the link, while idle.
+    data : Out(16)
+        Half-word read, one cycle after `address`.
+    write : In(1)
+    write_data : In(16)
+    """
+
+    start: In(1)
+    complete: In(1)
+    even_sum: In(signed(SUM_BITS))
+    odd_sum: In(signed(SUM_BITS))
+    outputs: In(8)
+    accumulate: In(1)
+    tally: In(1)
+    cycles: In(CYCLE_BITS)
+    events: In(EVENT_BITS)
+    label: Out(8)
+    busy: Out(1)
+    address: In(SCORE_ADDRESS_BITS)
+    data: Out(16)
+    write: In(1)
+    write_data: In(16)
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.memory = memory = Memory(shape=unsigned(16), depth=256, init=[])
+        read = memory.read_port(transparent_for=())
+        write = memory.write_port()
+        m.d.comb += self.data.eq(read.data)
+
+        # Stage 0: choose a half-word to add and read the stored one.
+        phase = Signal(3)
+        pair = Signal(SCORE_ADDRESS_BITS - 2)
+        active = Signal()
+        storing = Signal()
+        half = Signal(16)
+        m.d.comb += active.eq(self.complete | storing)
+        with m.If(active | self.tally):
+            m.d.sync += [phase.eq(phase + 1), storing.eq(active & (phase[:2] != 3))]
+            with m.If(phase[:2] == 3):
+                m.d.sync += pair.eq(pair + 1)
+        with m.If(self.tally):
+            m.d.comb += read.addr.eq(COUNTERS | phase)
+            with m.Switch(phase):
+                with m.Case(0):
+                    m.d.comb += half.eq(self.cycles[:16])
+                with m.Case(1):
+                    m.d.comb += half.eq(self.cycles[16:])
+                with m.Case(4):
+                    m.d.comb += half.eq(self.events)
+        with m.Else():
+            m.d.comb += read.addr.eq(Mux(active, Cat(phase[:2], pair), self.address))
+            chosen = Mux(phase[1], self.odd_sum, self.even_sum)
+            m.d.comb += half.eq(Mux(phase[0], chosen[16:].as_signed(), chosen[:16].as_signed()))
+        addend = Signal(16, reset_less=True)
+        address_1 = Signal(SCORE_ADDRESS_BITS, reset_less=True)
+        keep_1 = Signal(reset_less=True)
+        chain_1 = Signal(reset_less=True)
+        valid_1 = Signal()
+        tally_1 = Signal()
+        m.d.sync += [
+            addend.eq(half),
+            address_1.eq(read.addr),
+            keep_1.eq(self.accumulate | self.tally),
+            chain_1.eq(phase[0] | (self.tally & phase[1])),
+            valid_1.eq(active & (Cat(phase[1], pair) < self.outputs)),
+            tally_1.eq(self.tally),
+        ]
+
+        # Stage 1: add (with the half-word below's carry) and write back.
+        carry = Signal(reset_less=True)
+        total = Signal(17)
+        m.d.comb += [
+            total.eq(Mux(keep_1, read.data, 0) + addend + (carry & chain_1)),
+            write.addr.eq(address_1),
+            write.data.eq(total[:16]),
+            write.en.eq(valid_1 | tally_1),
+        ]
+        with m.If(self.write):
+            m.d.comb += [
+                write.addr.eq(self.address),
+                write.data.eq(self.write_data),
+                write.en.eq(1),
+            ]
+        low_2 = Signal(16, reset_less=True)
+        score = Signal(signed(32), reset_less=True)
+        row = Signal(SCORE_ADDRESS_BITS - 1, reset_less=True)
+        valid_2 = Signal()
+        m.d.sync += [
+            carry.eq(total[16]),
+            low_2.eq(total[:16]),
+            valid_2.eq(valid_1 & address_1[0]),
+        ]
+        with m.If(address_1[0]):
+            m.d.sync += [score.eq(Cat(low_2, total[:16])), row.eq(address_1[1:])]
+
+        # Stages 2 and 3: keep the largest; the first of equals stays. A score stands for two
+        # cycles, so the comparison has one for itself.
+        best = Signal(signed(32), reset_less=True)
+        some = Signal()
+        larger = Signal()
+        m.d.sync += larger.eq(valid_2 & (~some | (score > best)))
+        with m.If(larger):
+            m.d.sync += [best.eq(score), self.label.eq(row), some.eq(1)]
+        m.d.comb += self.busy.eq(active | valid_1 | valid_2 | larger | tally_1)
+        with m.If(self.start):
+            m.d.sync += [pair.eq(0), phase.eq(0), some.eq(0)]
+        return m

@@ -1,0 +1,108 @@
+"""The system between a board's pins: the link and the engine, in one clock domain."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.back import verilog
+from amaranth.hdl import ClockDomain, Elaboratable, Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out, connect
+
+from hdl.core.engine import Engine
+from hdl.core.parameters import EngineParameters, WeightMemory
+from hdl.link.link import Link
+from models.image import Image
+
+#: Store words where nobody says otherwise: what an iCE40UP5K has for 16 lanes.
+DEFAULT_STORE_WORDS: dict[WeightMemory, int] = {"bram": 1024, "spram": 32768}
+
+
+class System(wiring.Component):
+    """UART in, UART out.
+
+    Parameters
+    ----------
+    parameters : EngineParameters
+        The engine.
+    clock_hz, baud : int
+        The sync domain's clock and the UART's rate.
+
+    Members
+    -------
+    rx : In(1)
+        Asynchronous.
+    tx : Out(1)
+    led : Out(1)
+        A network is valid.
+
+    Raises
+    ------
+    ValueError
+        If the rate cannot be made of the clock.
+    """
+
+    rx: In(1)
+    tx: Out(1, init=1)
+    led: Out(1)
+
+    def __init__(self, parameters: EngineParameters, clock_hz: int, baud: int) -> None:
+        self.engine = Engine(parameters)
+        self.link = Link(parameters, clock_hz, baud)
+        super().__init__()
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.engine = self.engine
+        m.submodules.link = self.link
+        connect(m, self.link.engine, self.engine)
+        m.d.comb += [
+            self.link.rx.eq(self.rx),
+            self.tx.eq(self.link.tx),
+            self.led.eq(self.engine.network_valid),
+        ]
+        return m
+
+
+class _WithPins(Elaboratable):
+    """The system with its clock and its reset as ports."""
+
+    def __init__(self, system: System) -> None:
+        self.system = system
+        self.clk = Signal()
+        self.rst = Signal()
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.domains.sync = sync = ClockDomain()
+        m.submodules.system = self.system
+        m.d.comb += [sync.clk.eq(self.clk), sync.rst.eq(self.rst)]
+        return m
+
+
+def system_verilog(
+    lanes: int,
+    weights: WeightMemory,
+    image: Image | None,
+    clock_hz: int,
+    baud: int,
+    store_words: int | None = None,
+) -> str:
+    """Return the system as Verilog: module ``system`` with ports clk, rst, rx, tx and led.
+
+    Parameters
+    ----------
+    lanes, weights, image, store_words
+        See `EngineParameters`; the default size of the store is the iCE40UP5K's.
+    clock_hz, baud
+        See `System`.
+    """
+    parameters = EngineParameters(
+        lanes=lanes,
+        weights=weights,
+        store_words=DEFAULT_STORE_WORDS[weights] if store_words is None else store_words,
+        image=image,
+    )
+    top = _WithPins(System(parameters, clock_hz, baud))
+    ports = [top.clk, top.rst, top.system.rx, top.system.tx, top.system.led]
+    return str(verilog.convert(top, name="system", ports=ports, emit_src=False))
