@@ -19,6 +19,7 @@ from hdl.boards import CONSTRAINTS, Board, BoardError, known_boards, load_board
 from hdl.plan import STORE_NAMES, WEIGHT_CHOICES, Plan, PlanError, make_plan
 from hdl.pll import ClockError, pll_settings
 from hdl.report import ReportError, judge, table, usage_entries, write_json
+from hdl.system import System
 from hdl.toolchain import TOOLCHAINS, ToolError, find_toolchain
 from hdl.top import Top
 from models.file import load
@@ -129,8 +130,6 @@ def build(
 
 def make_system(plan: Plan, board: Board, clock_mhz: Fraction) -> Any:
     """Return the system between the pins: link and engine."""
-    from hdl.system import System
-
     try:
         return System(plan.parameters, clock_hz=int(clock_mhz * 1_000_000), baud=board.link.baud)
     except ValueError as error:  # such as a baud rate that cannot be made of this clock

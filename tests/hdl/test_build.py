@@ -172,6 +172,45 @@ def test_clones_at_different_paths_give_identical_bits(built, tmp_path):
         assert other[key] == report[key], key
 
 
+_DIGEST = """
+import tempfile
+from fractions import Fraction
+from pathlib import Path
+from hdl import build, flow
+from hdl.boards import load_board
+from hdl.plan import make_plan
+from hdl.pll import pll_settings
+from hdl.top import Top
+from hdl.toolchain import Toolchain
+from models.file import load
+board = load_board("icebreaker")
+plan = make_plan(board, load(build.DEFAULT_NETWORK))
+clock = board.clock.target_mhz
+top = Top(board, pll_settings(board.clock.input_mhz, clock, board.pll),
+          build.make_system(plan, board, clock))
+with tempfile.TemporaryDirectory() as folder:
+    tools = Toolchain("none", {})
+    run = flow.Flow(board, tools, float(clock), 1, Path(folder), lambda line: None)
+    print(flow.plan_digest(run.prepare(top)))
+"""
+
+
+def test_real_engine_does_not_depend_on_hash_order():
+    digests = set()
+    for seed in ("0", "1", "77"):
+        environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)}
+        run = subprocess.run(
+            [sys.executable, "-c", _DIGEST],
+            env=environment,
+            check=True,
+            timeout=300,
+            capture_output=True,
+            text=True,
+        )
+        digests.add(run.stdout.strip())
+    assert len(digests) == 1 and len(digests.pop()) == 64
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
