@@ -1,9 +1,9 @@
 """From the shipped network to a bitstream, and real digits through both of its models.
 
-`make icebreaker` runs this. It builds the bitstream (`python -m hdl.build`), classifies all
-450 test digits in the emulator and some of them on the simulated board, the gateware's RTL
-behind its serial port, and compares every logit with the golden model. Exit status 1 if the
-build fails or anything disagrees.
+`make icebreaker` runs this. It builds the bitstream (`python -m hdl.build`), classifies the 450
+test digits in the emulator and on the simulated board, the gateware's RTL behind its serial
+port, and compares every logit with the golden model. Exit status 1 if the build fails or
+anything disagrees.
 """
 
 from __future__ import annotations
@@ -80,7 +80,11 @@ def worst_step(device: Device, x: NDArray[np.int8]) -> int:
 
 
 def _progress(items: Iterable[Item], total: int, title: str) -> Iterator[Item]:
-    yield from tqdm(items, total=total, desc=title, unit="digit", leave=True, file=sys.stdout)
+    # A log gets a line now and then, a terminal a moving bar.
+    pause = 0.1 if sys.stdout.isatty() else 5.0
+    yield from tqdm(
+        items, total=total, desc=title, unit="digit", file=sys.stdout, mininterval=pause
+    )
 
 
 def build(board: str, network: Path, output: Path, extra: list[str]) -> dict[str, Any]:
@@ -179,9 +183,9 @@ def main() -> int:
     parser.add_argument(
         "--simulated",
         type=int,
-        default=50,
+        default=450,
         metavar="N",
-        help="digits to run on the simulated board (default: 50)",
+        help="digits to run on the simulated board (default: all 450)",
     )
     parser.add_argument(
         "build", nargs="*", metavar="...", help="after --: more options of hdl.build"

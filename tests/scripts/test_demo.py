@@ -34,7 +34,7 @@ def quick(monkeypatch, tmp_path):
 
     monkeypatch.setattr(demo, "build", lambda *_: REPORT)
     monkeypatch.setattr(Device, "open", staticmethod(open_emulator))
-    monkeypatch.setattr(sys, "argv", ["demo", "--output", str(tmp_path)])
+    monkeypatch.setattr(sys, "argv", ["demo", "--output", str(tmp_path), "--simulated", "50"])
     return monkeypatch
 
 
