@@ -1,7 +1,5 @@
 """The system between a board's pins: the link and the engine, in one clock domain."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from amaranth.back import verilog

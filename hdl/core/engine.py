@@ -78,7 +78,7 @@ class Engine(wiring.Component):
                 "busy": Out(1),
                 "soft_reset": In(1),
                 "invalidate": In(1),
-                "network_valid": Out(1, init=parameters.image is not None),
+                "network_valid": Out(1),
                 "inputs_count": Out(SOURCE_BITS),
                 "outputs_count": Out(8),
                 "mode": Out(Mode),
@@ -259,11 +259,14 @@ class Engine(wiring.Component):
             reader.check.eq(sequencer.check_start),
             self.crc32.eq(reader.crc),
         ]
+        # Survives a soft reset; a network that came with the bitstream is there from the start.
+        valid = Signal(init=self.parameters.image is not None)
         with m.If(sequencer.configured):
-            m.d.sync += self.network_valid.eq(sequencer.configure_ok)
+            m.d.sync += valid.eq(sequencer.configure_ok)
         with m.If(self.invalidate):
-            m.d.sync += self.network_valid.eq(0)
+            m.d.sync += valid.eq(0)
         m.d.comb += [
+            self.network_valid.eq(valid),
             self.inputs_count.eq(reader.header.inputs),
             self.outputs_count.eq(reader.header.outputs),
             self.mode.eq(reader.header.mode),
