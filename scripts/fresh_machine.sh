@@ -86,9 +86,12 @@ debootstrap --variant=minbase "$suite" "$root" ${mirror:+"$mirror"} >"$root.debo
   || { tail -5 "$root.debootstrap.log"; die "debootstrap failed"; }
 rm -f "$root.debootstrap.log"
 
+# debootstrap has made the few device nodes that are needed. This machine's /dev is never shown
+# inside: whoever removed a root that is still mounted would remove this machine's devices.
+[ -c "$root/dev/null" ] && : >"$root/dev/null" 2>/dev/null \
+  || die "$root cannot hold device nodes (mounted nodev?); choose another place with --root"
 mount -t proc proc "$root/proc"
-mount --rbind /dev "$root/dev"
-mount --make-rslave "$root/dev" 2>/dev/null || true
+mount -t tmpfs -o mode=1777 tmpfs "$root/dev/shm"
 copy_files() {
   local file
   for file in ${copies[@]+"${copies[@]}"}; do
