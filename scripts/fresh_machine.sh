@@ -65,6 +65,9 @@ if [ $network = 1 ]; then
 fi
 
 [ -n "$root" ] || root=$(mktemp -d /var/tmp/addgate-fresh.XXXXXX)
+root=$(realpath -m "$root")
+# It is removed in the end, so it must hold nothing else.
+[ ! -e "$root" ] || [ -z "$(ls -A "$root")" ] || die "--root $root is not empty"
 mkdir -p "$root"
 failed=1
 leave() {
