@@ -15,8 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
+
+try:
+    import torch
+except ImportError as error:
+    needed = "PyTorch is not installed, which models.evaluate needs: pip install 'addgate[train]'"
+    if __name__ == "__main__":
+        sys.exit(f"error: {needed}")
+    raise ImportError(needed) from error
 
 from models.file import load
 from models.golden import GoldenModel

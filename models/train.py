@@ -16,7 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
+
+try:
+    import torch
+except ImportError as error:
+    needed = "PyTorch is not installed, which models.train needs: pip install 'addgate[train]'"
+    if __name__ == "__main__":
+        sys.exit(f"error: {needed}")
+    raise ImportError(needed) from error
 
 from models.evaluate import describe, evaluate
 from models.export import export

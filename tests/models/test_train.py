@@ -1,6 +1,8 @@
 """Training and evaluation from the command line, in short forms (long ones: bench.training)."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -172,6 +174,18 @@ def test_data_of_another_network_are_refused(network, part, message):
 def test_evaluate_refuses(arguments, message, capsys):
     assert evaluation.main(arguments) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("module", ["models.train", "models.evaluate"])
+def test_without_pytorch_the_command_says_how_to_get_it(module):
+    code = (
+        "import runpy, sys; sys.modules['torch'] = None; "
+        f"runpy.run_module('{module}', run_name='__main__')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: PyTorch is not installed")
+    assert "pip install 'addgate[train]'" in done.stderr
 
 
 def test_evaluate_notices_a_disagreement(monkeypatch, capsys):
