@@ -70,6 +70,8 @@ class COBSEncoder(wiring.Component):
     A piece's code comes before its bytes but is known after them: its place is left open
     and written later. Nobody may read beyond `committed`, which moves when a frame is whole.
 
+    After a reset the first thing written is a delimiter: it ends a frame that the reset tore.
+
     Throughput: a byte takes two cycles, a piece's code or a frame's end two more. While the
     ring is full the frame is held up until `tail` moves.
 
@@ -115,7 +117,7 @@ class COBSEncoder(wiring.Component):
         zero = Signal()
         m.d.sync += full.eq(code == FULL_CODE)
         m.d.comb += zero.eq(self.frames.payload.data == 0)
-        with m.FSM():
+        with m.FSM(init="CLOSE"):
             with m.State("OPEN"):
                 m.d.comb += [advance.eq(room), open_piece.eq(room)]
                 with m.If(room):

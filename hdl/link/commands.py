@@ -190,7 +190,8 @@ class CommandUnit(wiring.Component):
         with m.If(engine.store_write | engine.state_write | (engine.score_write & half)):
             m.d.comb += address_advance.eq(1)
 
-        # A field takes four cycles: two for the engine's memories, one to select, one to offer.
+        # A field takes five cycles and its wait: three for the engine's memories, one to select,
+        # one to offer. `sent` is a register: nothing here waits for the encoder's logic.
         field = Signal(FIELD_BITS)
         phase = Signal(2)
         offer = Signal()
@@ -204,13 +205,16 @@ class CommandUnit(wiring.Component):
             fields.code.eq(code),
             fields.hide.eq((code == Command.IDENTIFY) & ~engine.network_valid),
             offer.eq(phase.all()),
-            sent.eq(offer & (comparing | self.responses.ready)),
             self.responses.payload.data.eq(fields.data),
             self.responses.valid.eq(offer & sending),
         ]
         for name in REPORTED:
             m.d.comb += getattr(fields, name).eq(getattr(engine, name))
-        with m.If((sending | comparing) & (~offer | sent)):
+        m.d.sync += sent.eq(0)
+        with m.If(offer):
+            with m.If(comparing | self.responses.ready):
+                m.d.sync += [sent.eq(1), phase.eq(0)]
+        with m.Elif((sending | comparing) & ~sent):
             m.d.sync += phase.eq(phase + 1)
         with m.If(sent):
             m.d.sync += field.eq(field + 1)
@@ -491,12 +495,12 @@ class CommandUnit(wiring.Component):
                 m.next = "END"
             with m.State("END"):
                 m.d.comb += [
-                    self.responses.valid.eq(1),
+                    sending.eq(1),
                     self.responses.payload.end.eq(1),
                     address_clear.eq(1),
                 ]
                 m.d.sync += [closing.eq(1), counting.eq(1), scores.eq(1)]
-                with m.If(self.responses.ready):
+                with m.If(sent):
                     m.next = "TALLY"
 
             # Counters: look for those to increment.

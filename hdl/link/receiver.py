@@ -2,12 +2,12 @@
 
 A request waits in the buffer as ``[length low] [length high] [sequence] [code] [payload]``,
 with `length` = payload bytes - 1, in 10 bits two's complement (a request without a payload
-has -1): a count whose sign says that nothing is left.
+has -1): a count whose sign says that nothing is left. The other six bits are undefined.
 """
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Signal, signed, unsigned
+from amaranth.hdl import Cat, Module, ResetInserter, Signal, signed, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -34,7 +34,8 @@ class FrameReceiver(wiring.Component):
     one byte a cycle from the buffer.
 
     Assumption: a byte comes no sooner than ten cycles after the one before (a UART's
-    shortest character is 40 cycles), because a frame's end takes six.
+    shortest character is 40 cycles), because a frame's end takes eight. SYNC takes a cycle
+    more for each byte that waits in the buffer; the host waits for its answer anyway.
 
     Members
     -------
@@ -78,7 +79,10 @@ class FrameReceiver(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.submodules.memory = memory = Memory(shape=unsigned(8), depth=BUFFER_BYTES, init=[])
-        m.submodules.crc = crc = CRC16.create()
+        # Reset instead of `start`, which costs a multiplexer in front of the CRC's logic.
+        rewind = Signal()
+        crc = CRC16.create()
+        m.submodules.crc = ResetInserter(rewind)(crc)
         read = memory.read_port(transparent_for=())
         write = memory.write_port()
 
@@ -89,8 +93,12 @@ class FrameReceiver(wiring.Component):
 
         # Reading: the memory's output register is the stream's payload.
         fetch = Signal()
+        blocked = Signal()  # `committed` has moved, the header is not yet written
+        draining = Signal()  # bytes are fetched and thrown away
+        drained = Signal()
         m.d.comb += [
-            fetch.eq((read_pointer != committed) & (~self.requests.valid | self.requests.ready)),
+            drained.eq(read_pointer == committed),
+            fetch.eq(~drained & ~blocked & (draining | ~self.requests.valid | self.requests.ready)),
             read.addr.eq(read_pointer),
             read.en.eq(fetch),
             self.requests.payload.eq(read.data),
@@ -98,6 +106,8 @@ class FrameReceiver(wiring.Component):
         with m.If(fetch):
             m.d.sync += [read_pointer.eq(read_pointer + 1), self.requests.valid.eq(1)]
         with m.Elif(self.requests.ready):
+            m.d.sync += self.requests.valid.eq(0)
+        with m.If(draining):
             m.d.sync += self.requests.valid.eq(0)
 
         # Two bytes are held back: when the frame ends, they are the CRC. `older` is the
@@ -147,7 +157,7 @@ class FrameReceiver(wiring.Component):
         ]
         with m.FSM(init="REWIND"):
             with m.State("REWIND"):
-                m.d.comb += crc.start.eq(1)
+                m.d.comb += rewind.eq(1)
                 m.d.sync += [
                     write_pointer.eq(committed),
                     length.eq(FIRST_LENGTH),
@@ -200,20 +210,32 @@ class FrameReceiver(wiring.Component):
                         self.acknowledged.eq(~sync),
                         self.repeat.eq(~sync & ~in_sequence),
                     ]
-                    with m.If(sync | in_sequence):
-                        m.next = "LENGTH_LOW"
-            with m.State("LENGTH_LOW"):
-                m.d.comb += [write.addr.eq(committed), write.data.eq(length[:8]), write.en.eq(1)]
+                    with m.If(sync):
+                        m.next = "DRAIN"
+                    with m.Elif(in_sequence):
+                        m.next = "COMMIT"
+            with m.State("DRAIN"):
+                m.d.comb += draining.eq(1)
+                with m.If(drained):
+                    m.next = "COMMIT"
+            with m.State("COMMIT"):
                 m.d.sync += [
-                    committed.eq(committed + 1),
+                    committed.eq(write_pointer),
+                    write_pointer.eq(committed),
                     expected.eq(self.sequence + 1),
                     self.restart.eq(sync),
                 ]
-                with m.If(sync):
-                    m.d.sync += [read_pointer.eq(committed), self.requests.valid.eq(0)]
+                m.next = "LENGTH_LOW"
+            with m.State("LENGTH_LOW"):
+                m.d.comb += [
+                    blocked.eq(1),
+                    write.data[:8].eq(length[:8]),
+                    write.en.eq(1),
+                    advance.eq(1),
+                ]
                 m.next = "LENGTH_HIGH"
             with m.State("LENGTH_HIGH"):
-                m.d.comb += [write.addr.eq(committed), write.data.eq(length[8:]), write.en.eq(1)]
-                m.d.sync += committed.eq(write_pointer)
+                # The byte's other bits mean nothing.
+                m.d.comb += [blocked.eq(1), write.data[:2].eq(length[8:]), write.en.eq(1)]
                 m.next = "REWIND"
         return m

@@ -27,7 +27,10 @@ class ChecksumAppender(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.submodules.crc = crc = CRC16.create()
+        # Reset instead of `start`, which costs a multiplexer in front of the CRC's logic.
+        restart = Signal()
+        crc = CRC16.create()
+        m.submodules.crc = ResetInserter(restart)(crc)
         sent = Signal(2)  # CRC bytes
         at_end = Signal()
         taken = Signal()
@@ -39,7 +42,7 @@ class ChecksumAppender(wiring.Component):
             self.frames.ready.eq(self.checked.ready & (~at_end | sent[1])),
             crc.data.eq(self.frames.payload.data),
             crc.valid.eq(taken & ~at_end),
-            crc.start.eq(taken & at_end & sent[1]),
+            restart.eq(taken & at_end & sent[1]),
         ]
         with m.If(~at_end):
             m.d.comb += self.checked.payload.data.eq(self.frames.payload.data)
@@ -59,9 +62,12 @@ class FrameTransmitter(wiring.Component):
     lies before `send` has been sent. Pointers move from frame to frame by looking for the
     delimiters, so no table of frames is needed, only the oldest one's sequence number.
 
-    Frames are freed and sent again only between two frames, so nothing torn goes out.
+    Frames are freed, and sent again, only between two frames, so nothing torn goes out.
     A request to send again is kept until everything else has been sent, so that a host which
-    repeats ten requests does not get the answers ten times.
+    repeats ten requests does not get the answers ten times. While frames are sent again none
+    is freed: `send` walks behind `committed`, and `tail` must not overtake it.
+
+    Assumption: the host acknowledges only what it has received.
 
     Latency: a response's first byte goes out after its end was taken. Throughput: the UART's;
     freeing takes two cycles a byte.
@@ -73,7 +79,7 @@ class FrameTransmitter(wiring.Component):
     bytes : Out(stream of 8 bits)
     acknowledge : In(8)
         Sequence number of the oldest response that the host still wants, when `acknowledged`.
-        One up to 127 before the oldest that is kept is old news, and ignored.
+        One of up to 128 before the oldest that is kept is old news, and ignored.
     acknowledged : In(1)
     repeat : In(1)
         Strobe: send again what is kept.
@@ -112,53 +118,47 @@ class FrameTransmitter(wiring.Component):
         ]
 
         # What there is to do, one cycle late: the state machine waits for it between frames.
+        # The ring begins with a lone delimiter, as if a response had been acknowledged already;
+        # so a frame is to be freed when its number here is equal to `wanted`, too.
         oldest = Signal(8, reset_less=True)
         wanted = Signal(8, reset_less=True)
-        ahead = Signal(signed(8))
+        known = Signal()  # `wanted` is the host's word since the restart
         freeable = Signal()
         unsent = Signal()
-        skip = Signal()
-        m.d.comb += ahead.eq(wanted - oldest)
+        repeat = Signal()  # so late that `freeable` knows the acknowledgement beside it
+        again = Signal()
+        repeating = Signal()
         m.d.sync += [
-            freeable.eq((ahead > 0) & (tail != encoder.committed)),
+            freeable.eq(known & ~repeating & ~(wanted - oldest)[7]),
             unsent.eq(send != encoder.committed),
         ]
-        again = Signal()
         with m.If(self.acknowledged):
-            m.d.sync += wanted.eq(self.acknowledge)
-        with m.If(self.repeat):
+            m.d.sync += [wanted.eq(self.acknowledge), known.eq(1)]
+        m.d.sync += repeat.eq(self.repeat)
+        with m.If(repeat):
             m.d.sync += again.eq(1)
 
-        # A frame torn by a restart is ended by a delimiter of its own.
-        flush = Signal(init=1)
         delimiter = Signal()
-        m.d.comb += delimiter.eq(read.data == 0)
-        with m.If(~flush):
-            m.d.comb += self.bytes.payload.eq(read.data)
+        m.d.comb += [delimiter.eq(read.data == 0), self.bytes.payload.eq(read.data)]
         with m.FSM():
-            with m.State("FLUSH"):
-                m.d.comb += self.bytes.valid.eq(1)
-                with m.If(self.bytes.ready):
-                    m.d.sync += flush.eq(0)
-                    m.next = "SETTLE"
             with m.State("SETTLE"):
                 m.next = "BETWEEN"
             with m.State("BETWEEN"):
-                m.d.sync += skip.eq(tail == send)
                 with m.If(freeable):
                     m.next = "FREE_READ"
                 with m.Elif(unsent):
                     m.next = "SEND_READ"
-                with m.Elif(again):
-                    m.d.sync += [again.eq(0), send.eq(tail)]
-                    m.next = "SETTLE"
+                with m.Else():
+                    # Everything has been sent: the time to repeat.
+                    m.d.sync += repeating.eq(again)
+                    with m.If(again):
+                        m.d.sync += [send.eq(tail), again.eq(0)]
+                        m.next = "SETTLE"
             with m.State("FREE_READ"):
                 m.d.comb += [read.addr.eq(tail), read.en.eq(1)]
                 m.next = "FREE"
             with m.State("FREE"):
                 m.d.sync += tail.eq(tail + 1)
-                with m.If(skip):
-                    m.d.sync += send.eq(send + 1)
                 m.next = "FREE_READ"
                 with m.If(delimiter):
                     m.d.sync += oldest.eq(oldest + 1)
@@ -174,5 +174,5 @@ class FrameTransmitter(wiring.Component):
                     with m.If(delimiter):
                         m.next = "SETTLE"
         with m.If(self.restart):
-            m.d.sync += [oldest.eq(self.sequence), wanted.eq(self.sequence)]
+            m.d.sync += oldest.eq(self.sequence)
         return ResetInserter(self.restart)(m)

@@ -102,7 +102,7 @@ def encode(bodies, seed, free_after=0):
 
     async def consume(ctx):
         tail = 0
-        for _ in bodies:
+        for _ in [b"the lone delimiter", *bodies]:
             if rng.random() < 0.3:
                 await wait(ctx, free_after + 1)
             while ctx.get(dut.committed) == tail:
@@ -119,7 +119,8 @@ def encode(bodies, seed, free_after=0):
             ctx.set(dut.tail, tail)
 
     simulate(dut, drive, consume, background=[memory])
-    return frames
+    assert frames[0] == b"", "a lone delimiter comes first"
+    return frames[1:]
 
 
 @pytest.mark.parametrize("seed", [1, 2])

@@ -19,7 +19,7 @@ class Bench:
     """Feeds frames (before COBS) and parses what comes out of the buffer."""
 
     def __init__(self, frames, seed=0, hold=0):
-        """`frames` are bytes, or a callable that is awaited; nothing is read in `hold` cycles."""
+        """`frames` are bytes, or cycles to wait; nothing is read in the first `hold` cycles."""
         self.dut = FrameReceiver()
         self.frames = frames
         self.rng = random.Random(seed)
@@ -34,6 +34,9 @@ class Bench:
     async def _feed(self, ctx):
         await wait(ctx, GAP)
         for frame in self.frames:
+            if isinstance(frame, int):
+                await wait(ctx, frame)
+                continue
             for item in [*frame, None]:
                 ctx.set(self.dut.frames.payload, {"data": item or 0, "end": item is None})
                 ctx.set(self.dut.frames.valid, 1)
@@ -50,7 +53,7 @@ class Bench:
         if self.hold:
             await wait(ctx, self.hold)
         while True:
-            length = await self._byte(ctx) | await self._byte(ctx) << 8
+            length = await self._byte(ctx) | (await self._byte(ctx) & 3) << 8
             count = (length + 1) % 1024 + 2
             self.requests.append(bytes([await self._byte(ctx) for _ in range(count)]))
 
@@ -143,8 +146,8 @@ def test_damaged_sync_does_nothing():
 
 
 def test_sync_throws_away_what_waits():
-    frames = [raw(0, 4, b"long one"), raw(1, 4, b"another"), raw(5, Command.SYNC, b"xy"), raw(6)]
-    bench = Bench(frames, hold=2000)
+    frames = [raw(0, 4, b"long one"), raw(1, 4, b"another"), raw(5, Command.SYNC, b"xy")]
+    bench = Bench([*frames, 50, raw(6)], hold=2000)
     assert bench.requests == [stored(5, 0, b"xy"), stored(6)]
 
 
