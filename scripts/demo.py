@@ -159,7 +159,7 @@ def demonstrate(options: argparse.Namespace) -> int:
         ("simulated board equals golden model", _agreement(simulated)),
         ("simulated board takes the emulator's cycles", "yes" if cycles_agree else "NO"),
     ]
-    print(f"\n{table(rows)}")
+    print(f"\n{table(rows)}", flush=True)
     wrong = emulated.wrong_logits + simulated.wrong_logits
     if wrong or not cycles_agree or not labels_agree:
         print("error: the devices and the golden model disagree", file=sys.stderr)
