@@ -129,8 +129,8 @@ class AdditiveGatedNetwork(nn.Module):
             raise ValueError(f"x must have shape [N, T, I], not {list(x.shape)}")
         count, steps = x.shape[:2]
         valid = valid_steps(lengths, steps, count, x.device)
-        states, last = self.rnn.states(self.prepare(x).transpose(0, 1), tuple(hx) if hx else None,
-                                       valid)  # fmt: skip
+        start = None if hx is None else tuple(hx)
+        states, last = self.rnn.states(self.prepare(x).transpose(0, 1), start, valid)
         everywhere = x.new_ones((count, steps), dtype=torch.bool)
         mask = everywhere if valid is None else valid[..., 0].T
         logits = self.readout(states[-1].transpose(0, 1))

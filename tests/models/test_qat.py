@@ -109,6 +109,16 @@ def test_a_trained_module_is_exported_bit_for_bit(mode, hb, freeze_scales):
     assert (network.spec.max_steps is not None) == (mode == "sum")
 
 
+def test_a_module_continues_from_a_state():
+    network = random_network(6, units=(7, 5), theta=2)
+    module, x = from_network(network), torch.from_numpy(random_inputs(6, network, 3, 8))
+    with torch.no_grad():
+        whole, first = module(x), module(x[:, :3])
+        second = module(x[:, 3:], hx=first.h_n)
+    assert torch.equal(second.logits, whole.logits[:, 3:])
+    assert all(torch.equal(a, b) for a, b in zip(second.h_n, whole.h_n, strict=True))
+
+
 def test_training_moves_weights_and_lowers_the_loss():
     module = prepare_qat(float_module())
     before = [p.clone() for p in module.parameters()]
