@@ -137,7 +137,12 @@ class Engine(wiring.Component):
 
         # Lanes: walked, read by a pass, or cleared.
         m.d.comb += [
-            lanes.control.eq(Cat(walker.control) | Cat(row_pass.control) | Cat(sequencer.clear)),
+            lanes.control.address.eq(
+                walker.accumulator | row_pass.accumulator | sequencer.clear_address
+            ),
+            lanes.control.write.eq(walker.busy | sequencer.clear),
+            lanes.control.clear.eq(sequencer.clear),
+            lanes.control.read.eq(row_pass.busy),
             lanes.delta.eq(walker.delta),
             lanes.select.eq(row_pass.select),
             row_pass.even_value.eq(lanes.even),
@@ -282,15 +287,15 @@ class Engine(wiring.Component):
         settled = Signal(2)
         m.d.sync += settled.eq(Cat(~walker.busy, settled[0]))
         waiting = walker.busy | inputs.busy | events.busy | walker.events.valid
-        m.d.comb += [
+        m.d.sync += [
             # Rule 1 and rule 4: a pass, the readout's too, starts when all deltas are in.
             Assert(~sequencer.pass_start | (~waiting & settled.all()), "pass before its deltas"),
             # Rule 2: no delta comes before the pass's last read.
-            Assert(~row_pass.control.read | ~walker.busy, "delta during a pass"),
+            Assert(~row_pass.busy | ~walker.busy, "delta during a pass"),
             # Rule 5: nobody touches memories while events are under way.
             Assert(
                 ~(self.state_write | self.score_write | self.store_write) | ~sequencer.busy,
                 "memory written while the engine works",
             ),
-            Assert(~sequencer.clear.write | ~waiting, "reset while events are under way"),
+            Assert(~sequencer.clear | ~waiting, "reset while events are under way"),
         ]

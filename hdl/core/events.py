@@ -78,6 +78,8 @@ class EventList(wiring.Component):
             write.addr.eq(self.count),
             write.data.eq(self.entry),
             write.en.eq(self.append),
+        ]
+        m.d.sync += [
             Assert(~self.append | (self.count != LIST_WORDS), "the event list is full"),
             Assert(~self.append | ~self.busy, "append while the event list drains"),
         ]

@@ -81,7 +81,7 @@ class Lanes(wiring.Component):
         for output, half in ((self.even, lanes[0::2]), (self.odd, lanes[1::2])):
             m.d.sync += output.eq(reduce(or_, (lane.value for lane in half)))
         # The assumption behind the block RAM without collision logic.
-        m.d.comb += Assert(
+        m.d.sync += Assert(
             ~(write.write & (read.write | read.read) & (read.address == write.address)),
             "a lane reads the accumulator it writes",
         )

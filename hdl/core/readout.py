@@ -136,7 +136,7 @@ class Readout(wiring.Component):
             low_2.eq(total[:16]),
             valid_2.eq(valid_1 & address_1[0]),
         ]
-        with m.If(address_1[0]):
+        with m.If(valid_1 & address_1[0]):
             m.d.sync += [score.eq(Cat(low_2, total[:16])), row.eq(address_1[1:])]
 
         # Stages 2 and 3: keep the largest; the first of equals stays. A score stands for two

@@ -9,7 +9,6 @@ from hdl.core.signatures import (
     LANE_ADDRESS_BITS,
     SOURCE_BITS,
     SUM_BITS,
-    LaneControl,
     Parameter,
     PassConfig,
 )
@@ -35,15 +34,15 @@ class RowPass(wiring.Component):
     config : In(PassConfig)
         Stable during the pass.
     advance : Out(1)
-        The next parameter word is read in this cycle (one cycle behind `control`).
+        The next parameter word is read in this cycle (one cycle behind `accumulator`).
     parameter : In(Parameter)
         Parameter word, one cycle after `advance`.
-    control : Out(LaneControl)
+    accumulator : Out(7)
         Accumulator to read; zero while idle.
     select : Out
         Pair of lanes to read (see `Lanes`).
     even_value, odd_value : In(signed(16))
-        Raw sums, three cycles after `control`.
+        Raw sums, three cycles after `accumulator`.
     complete : Out(1)
         `even_sum` and `odd_sum` hold a finished pair.
     even_sum, odd_sum : Out(signed(24))
@@ -60,7 +59,7 @@ class RowPass(wiring.Component):
                 "config": In(PassConfig),
                 "advance": Out(1),
                 "parameter": In(Parameter),
-                "control": Out(LaneControl),
+                "accumulator": Out(LANE_ADDRESS_BITS),
                 "select": Out(range(self.pairs)),
                 "even_value": In(signed(16)),
                 "odd_value": In(signed(16)),
@@ -93,7 +92,6 @@ class RowPass(wiring.Component):
             last_slot.eq(slot == config.last_slot),
             last_pair.eq(self.select == self.pairs - 1),
             next_group.eq(group + last_pair),
-            self.control.read.eq(self.busy),
         ]
         with m.If(self.start):
             m.d.sync += [
@@ -101,7 +99,7 @@ class RowPass(wiring.Component):
                 slot.eq(0),
                 self.select.eq(0),
                 group.eq(config.accumulator),
-                self.control.address.eq(config.accumulator),
+                self.accumulator.eq(config.accumulator),
             ]
         with m.Elif(self.busy):
             with m.If(last_slot):
@@ -110,15 +108,15 @@ class RowPass(wiring.Component):
                     units.eq(units - 1),
                     self.select.eq(Mux(last_pair, 0, self.select + 1)),
                     group.eq(next_group),
-                    self.control.address.eq(next_group),
+                    self.accumulator.eq(next_group),
                 ]
             with m.Else():
                 m.d.sync += [
                     slot.eq(slot + 1),
-                    self.control.address.eq(self.control.address + config.groups),
+                    self.accumulator.eq(self.accumulator + config.groups),
                 ]
         with m.Else():
-            m.d.sync += self.control.address.eq(0)
+            m.d.sync += self.accumulator.eq(0)
 
     def _accumulate(self, m: Module) -> None:
         """Stages 1 to 4: fetch, select, shift, add."""

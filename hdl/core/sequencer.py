@@ -8,9 +8,9 @@ from hdl.core.one_hot import OneHot
 from hdl.core.reader import Header, Record
 from hdl.core.readout import CYCLE_BITS, EVENT_BITS
 from hdl.core.signatures import (
+    LANE_ADDRESS_BITS,
     SOURCE_BITS,
     CommandLayout,
-    LaneControl,
     Mode,
     Operation,
 )
@@ -46,8 +46,8 @@ class Sequencer(wiring.Component):
     configured, configure_ok : Out(1)
         Strobe at the end of a configuration, and whether the header was right.
     reader_* : to and from `Reader`
-    clear : Out(LaneControl)
-        Clears the accumulators; zero while not clearing.
+    clear, clear_address : Out
+        Clear this accumulator of every lane; the address is zero while not clearing.
     inputs_*, list_*, pass_*, readout_*, check_* : starts and states of the other parts
     walker_busy : In(1)
     draining : Out(1)
@@ -77,7 +77,8 @@ class Sequencer(wiring.Component):
     reader_rewind: Out(1)
     reader_jump: Out(1)
     reader_done: In(1)
-    clear: Out(LaneControl)
+    clear: Out(1)
+    clear_address: Out(LANE_ADDRESS_BITS)
     inputs_start: Out(1)
     inputs_busy: In(1)
     inputs_changed: In(1)
@@ -115,7 +116,7 @@ class Sequencer(wiring.Component):
         emitted_below = Signal(reset_less=True)
         unsettled = Signal(init=1)
         outstanding = Signal(SOURCE_BITS, reset_less=True)
-        clearing = Signal.like(self.clear.address, reset_less=True)
+        clearing = Signal(LANE_ADDRESS_BITS, reset_less=True)
         tallying = Signal(4, reset_less=True)
         last_layer = Signal()
         settled = Signal()
@@ -212,9 +213,8 @@ class Sequencer(wiring.Component):
         with fsm.state("CLEAR"):
             m.d.comb += [
                 uncounted.eq(configuring),
-                self.clear.address.eq(clearing),
-                self.clear.write.eq(1),
-                self.clear.clear.eq(1),
+                self.clear_address.eq(clearing),
+                self.clear.eq(1),
             ]
             m.d.sync += [
                 clearing.eq(clearing + 1),

@@ -7,10 +7,10 @@ from amaranth.lib.wiring import In, Out
 from hdl.core.signatures import (
     DELTA_BITS,
     EDGE_LENGTH_BITS,
+    LANE_ADDRESS_BITS,
     SOURCE_BITS,
     STORE_ADDRESS_BITS,
     EdgeConfig,
-    LaneControl,
     event_stream,
 )
 
@@ -34,7 +34,7 @@ class Walker(wiring.Component):
         Its sources: the distance between an event's words.
     store_address : Out(16)
         Word to read; zero while idle.
-    control : Out(LaneControl)
+    accumulator : Out(7)
         Accumulator that the word belongs to; zero while idle.
     delta : Out(signed(9))
         The event's delta; zero while idle.
@@ -46,7 +46,7 @@ class Walker(wiring.Component):
     edge: In(EdgeConfig)
     sources: In(SOURCE_BITS)
     store_address: Out(STORE_ADDRESS_BITS)
-    control: Out(LaneControl)
+    accumulator: Out(LANE_ADDRESS_BITS)
     delta: Out(signed(DELTA_BITS))
     busy: Out(1)
 
@@ -56,12 +56,9 @@ class Walker(wiring.Component):
         free = Signal(init=1)
         remaining = Signal(EDGE_LENGTH_BITS, reset_less=True)
         address = Signal(STORE_ADDRESS_BITS)
-        accumulator = Signal.like(self.control.address)
         m.d.comb += [
             self.events.ready.eq(free),
             self.store_address.eq(address),
-            self.control.address.eq(accumulator),
-            self.control.write.eq(self.busy),
         ]
         augend = Mux(free, self.edge.base, address)
         addend = Mux(free, self.events.payload.source, self.sources)
@@ -70,15 +67,15 @@ class Walker(wiring.Component):
             m.d.sync += [
                 self.busy.eq(self.events.valid),
                 self.delta.eq(self.events.payload.delta),
-                accumulator.eq(self.edge.accumulator),
+                self.accumulator.eq(self.edge.accumulator),
                 remaining.eq(self.edge.last),
                 free.eq(~self.events.valid | (self.edge.last == 0)),
             ]
             with m.If(~self.events.valid):
-                m.d.sync += [address.eq(0), accumulator.eq(0), self.delta.eq(0)]
+                m.d.sync += [address.eq(0), self.accumulator.eq(0), self.delta.eq(0)]
         with m.Else():
             m.d.sync += [
-                accumulator.eq(accumulator + 1),
+                self.accumulator.eq(self.accumulator + 1),
                 remaining.eq(remaining - 1),
                 free.eq(remaining == 1),
             ]
