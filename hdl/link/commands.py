@@ -222,17 +222,19 @@ class CommandUnit(wiring.Component):
         unknown = Signal()
         bad_length = Signal()
         needs_network = Signal()
+        # What is wrong with the request, one cycle late.
+        m.d.sync += [unknown.eq(0), bad_length.eq(0), needs_network.eq(0)]
         with m.Switch(code):
             for command in Command:
                 with m.Case(command):
-                    m.d.comb += needs_network.eq(command in _NEEDS_NETWORK)
+                    m.d.sync += needs_network.eq(command in _NEEDS_NETWORK)
                     if command in _EXACT_LENGTH:
-                        m.d.comb += bad_length.eq(remaining != _EXACT_LENGTH[command])
+                        m.d.sync += bad_length.eq(remaining != _EXACT_LENGTH[command])
                     elif command in (Command.WRITE, Command.WRITE_STATE):
                         # At least three bytes: an address and data, or region and address.
-                        m.d.comb += bad_length.eq(none_left | (remaining[1:] == 0))
+                        m.d.sync += bad_length.eq(none_left | (remaining[1:] == 0))
             with m.Default():
-                m.d.comb += unknown.eq(1)
+                m.d.sync += unknown.eq(1)
 
         def send(first: Field, state: str) -> None:
             m.d.sync += field.eq(first)
@@ -282,7 +284,9 @@ class CommandUnit(wiring.Component):
                 m.d.comb += [take.eq(1), remaining_load.eq(taken)]
                 m.d.sync += code.eq(request)
                 with m.If(taken):
-                    m.next = "DISPATCH"
+                    m.next = "DECODE"
+            with m.State("DECODE"):
+                m.next = "DISPATCH"
             with m.State("DISPATCH"):
                 # The engine may still be reading a network that came with the bitstream.
                 with m.If(unknown):
