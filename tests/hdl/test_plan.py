@@ -6,6 +6,7 @@ import pytest
 
 from hdl.boards import load_board
 from hdl.plan import PlanError, make_plan, store_words
+from hdl.system import DEFAULT_STORE_WORDS
 from models.random_networks import random_network
 
 BOARD = load_board("icebreaker")
@@ -87,3 +88,8 @@ def test_plan_text_tells_store_network_and_limits():
     text = make_plan(BOARD, SMALL).text()
     assert "1024 words of 32 bits" in text and "in the bitstream" in text
     assert f"{SMALL.spec.name}: " in text
+
+
+def test_simulated_board_has_the_store_of_the_bitstream():
+    for weights, words in DEFAULT_STORE_WORDS.items():
+        assert store_words(BOARD.memories, BOARD.lanes, weights) == words
