@@ -146,10 +146,10 @@ class Emulator:
         for index in range(len(x)):
             after = tuple(h[:, index] for h in run.states)
             changed = [int(np.count_nonzero(a != b)) for a, b in zip(after, before, strict=True)]
-            moved = int(np.count_nonzero(x[index] != self._previous))
+            moved = (x[index] != self._previous).tolist()
             due = every or (bool(flags & StepFlags.LAST) and index == len(x) - 1)
             self._cycles += self._cycle_model.step(moved, changed, due)
-            self._events += moved + sum(changed)
+            self._events += sum(moved) + sum(changed)
             self._steps += 1
             self._previous, before = x[index], after
             logits = run.logits[0, index].astype(np.int64)
@@ -171,7 +171,7 @@ class Emulator:
 
     def _do_reset(self) -> None:
         self._clear()
-        self._cycles += self._cycle_model.reset_cycles
+        self._cycles += self._cycle_model.reset()
 
     def reset(self) -> None:
         """Reset the sequence state."""
@@ -194,9 +194,8 @@ class Emulator:
         # The device itself has no step count; the driver keeps it, so zero is as good as any.
         steps = self._state.steps
         self._state = golden.State(tuple(part[None] for part in parts), sums, steps)
-        nonzero = [int(np.count_nonzero(part)) for part in parts]
-        self._cycles += self._cycle_model.replay(nonzero)
-        self._events += sum(nonzero)
+        self._cycles += self._cycle_model.replay([(part != 0).tolist() for part in parts])
+        self._events += int(np.count_nonzero(h))
 
     # -- the rest
 
