@@ -69,6 +69,21 @@ def test_gradient_is_one_while_held_or_limited_and_zero_on_overwrite():
     assert p_grad == [[0.0, -1.0, 0.0, 0.0, 0.0, 1.0]]
 
 
+def test_gradient_is_one_where_a_held_state_equals_its_candidate():
+    h = torch.tensor([[0.5, 0.5]], dtype=torch.float64)
+    p_grad, h_grad = gradients(pre((0.0, -1.0), (0.5, 0.5)), h)
+    assert (p_grad, h_grad) == ([[0.0] * 4], [[1.0, 1.0]])
+
+
+def test_gradient_is_zero_where_the_inhibition_is_cut():
+    # On the grid of 1/8, |c - h| is at most 14/8, so a z cut at 15/8 never limits: what it
+    # would change is nothing, and so is its gradient.
+    p = torch.tensor([[9.0, 0.5]], dtype=torch.float64, requires_grad=True)
+    h = torch.full((1, 1), -4.0, dtype=torch.float64)  # no legal state: it forces the limit
+    gate(p, h, steps=8).sum().backward()
+    assert p.grad.tolist() == [[0.0, 0.0]]
+
+
 def test_gradient_is_zero_where_the_candidate_is_cut():
     p_grad, _ = gradients(pre((9.0,), (1.5,)), torch.zeros(1, 1, dtype=torch.float64))
     assert p_grad == [[0.0, 0.0]]

@@ -146,9 +146,9 @@ def test_networks_compare_by_content():
 
 def test_quantize_follows_the_contract():
     normalisation = Normalisation(np.array([1.0, 0.0]), np.array([0.5, 1.0]))
-    x = np.array([[1.0, 0.0], [2.0, 0.5], [9.0, -9.0], [1.0 + 1 / 64, 3 / 256], [1e308, -1e308]])
-    # Ties go to even: (1/64) * 0.5 * 128 = 1; 3/256 * 128 = 1.5 -> 2.
-    expected = [[0, 0], [64, 64], [127, -127], [1, 2], [127, -127]]
+    x = np.array([[1.0, 0.0], [2.0, 0.5], [9.0, -9.0], [1 + 5 / 128, 3 / 256], [1e308, -1e308]])
+    # Ties go to even: 5/128 * 0.5 * 128 = 2.5 -> 2; 3/256 * 128 = 1.5 -> 2.
+    expected = [[0, 0], [64, 64], [127, -127], [2, 2], [127, -127]]
     assert normalisation.quantize(x, 7).tolist() == expected
     assert normalisation.quantize(x, 7).dtype == np.int8
     assert normalisation.quantize(x[2], 3).tolist() == [7, -7]

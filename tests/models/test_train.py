@@ -12,10 +12,12 @@ import torch
 from models import evaluate as evaluation
 from models import train as training
 from models.file import load
+from models.golden import GoldenModel
+from models.qat import from_network
 from models.random_networks import random_network
 from models.tasks import adding, digits
 from models.tasks.data import Part, TaskError
-from models.training import Settings, batches, fit, measure
+from models.training import Settings, answers, batches, fit, measure, run
 
 torch.set_num_threads(1)
 ZOO = str(Path(training.__file__).parent / "zoo" / "digits.safetensors")
@@ -23,15 +25,15 @@ ZOO = str(Path(training.__file__).parent / "zoo" / "digits.safetensors")
 
 def test_digits_train_from_the_command_line(tmp_path, capsys):
     output = tmp_path / "new" / "d.safetensors"
-    arguments = ["digits", "--epochs", "4", "--units", "32", "--output", str(output)]
-    assert training.main([*arguments, "--seed", "3"]) == 0
+    arguments = ["digits", "--epochs", "6", "--units", "32", "--learning-rate", "0.01"]
+    assert training.main([*arguments, "--seed", "3", "--output", str(output)]) == 0
     shown = capsys.readouterr()
-    assert "bit for bit" in shown.out and "4/4" in shown.err  # the progress bar
+    assert "bit for bit" in shown.out and "6/6" in shown.err  # the progress bar
     metrics = json.loads(output.with_suffix(".metrics.json").read_text())
-    assert metrics["test"]["integer"] == metrics["test"]["qat"] > 0.5
+    assert metrics["test"]["integer"] == metrics["test"]["qat"] > 0.65
     assert metrics["test"]["before_export"] == metrics["test"]["integer"]
     assert metrics["test"]["sequences"] == 450 and metrics["seed"] == 3
-    assert len(metrics["history"]["loss"]) == 4
+    assert len(metrics["history"]["loss"]) == 6
     assert output.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
     assert sorted(p.name for p in output.parent.iterdir()) == [
         "d.metrics.json",
@@ -216,6 +218,34 @@ def test_the_best_epoch_on_validation_is_kept():
     )
     assert history.best == int(np.argmin(history.validation))
     assert measure(module, task.validation)[0] == pytest.approx(min(history.validation))
+
+
+def test_long_sequences_are_learned_in_floating_point_within_100_iterations():
+    """Short form of a bar of bench.training: T = 200, 1,000 fresh sequences."""
+    task = adding.load(200)
+    settings = Settings(learning_rate=5e-3, epochs=5)
+    module, _ = training.train(task, training.Model(units=(32,)), settings, 20, quantized=False)
+    assert measure(module, task.test)[0] < 0.01
+
+
+def test_ternary_weights_learn_to_add():
+    """Short form of a bar of bench.training, with shorter sequences."""
+    task = adding.load(40)
+    settings = Settings(learning_rate=4e-3, epochs=8)
+    module, _ = training.train(task, training.Model(units=(32,)), settings, 50)
+    assert measure(module, task.test)[0] < 0.02
+
+
+def test_a_sum_is_divided_by_the_steps_in_the_loss():
+    network = random_network(0, units=(5,), mode="sum", target="value", outputs=1)
+    module = from_network(network)
+    part = Part(np.random.default_rng(0).normal(size=(6, 4, 4)), np.zeros(6), np.arange(6) % 4 + 1)
+    output = run(module, part)
+    golden = GoldenModel(network)
+    result = golden.run(network.quantize(part.x), part.lengths)
+    values = golden.value(result.scores, result.state.steps)
+    assert np.allclose(answers(module, output).numpy(), values)
+    assert evaluation.evaluate(network, part).integer == pytest.approx((values**2).mean())
 
 
 def test_a_loss_that_is_not_finite_stops_training():
