@@ -54,6 +54,8 @@ class Model:
 
 DEFAULTS: dict[str, tuple[Model, Settings, int]] = {
     # name: model, settings, iterations per epoch (0: passes over the training part)
+    # Digits: by five-fold cross-validation of the 1347 digits that are not test digits (98.4 %
+    # at the last epoch, against 97.0 % without weight decay and moved pictures).
     "digits": (Model(), Settings(epochs=200, weight_decay=0.1, shift=0.5), 0),
     "adding": (Model(units=(32,)), Settings(learning_rate=2e-3, epochs=40), 50),
     "arrays": (Model(), Settings(epochs=150, batch=32, weight_decay=0.1), 0),
