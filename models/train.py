@@ -317,7 +317,7 @@ def _plot(path: Path, task: TaskData, history: History) -> None:
         right.set_ylabel("%")
         more = right.get_legend_handles_labels()
         lines = (lines[0] + more[0], lines[1] + more[1])
-    axes.legend(*lines, loc="center right")
+    figure.legend(*lines, loc="outside lower center", ncols=4)
     axes.set_title(task.name)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=120)
