@@ -25,13 +25,13 @@ _INPUT_LATENCY = 3
 _INPUT_STATES = 1
 #: From the start of a pass to its first slot, through row pass and gate, to the last unit's
 #: count; and the state that starts it.
-_PASS = 11
+_PASS = 12
 _PASS_STATES = 1
 #: From the start of the event list's draining to its first event; the state that starts it.
 _DRAIN_LATENCY = 4
 _DRAIN_STATES = 1
 #: From the readout's last finished pair to the end of its storing and labelling.
-_READOUT = 12
+_READOUT = 13
 _READOUT_STATES = 1
 #: The state that ends a layer, and the one that ends a step.
 _END = 1

@@ -114,8 +114,9 @@ class Engine(wiring.Component):
         events = part("events", EventList())
         walker = part("walker", Walker())
         row_pass = part("row_pass", RowPass(parameters))
-        gate = part("gate", GateUnit())
-        readout = part("readout", Readout())
+        # These two are pipelines, empty again long before the next reset has been done.
+        m.submodules.gate = gate = GateUnit()
+        m.submodules.readout = readout = Readout()
         m.submodules.lanes = lanes = Lanes(parameters)
         m.submodules.state = state = StateMemory()
         make_store = SinglePortStore if parameters.weights == "spram" else BlockRAMStore
@@ -238,11 +239,16 @@ class Engine(wiring.Component):
             self.label.eq(readout.label),
         ]
 
+        # A cycle late, which the sequencer allows for.
+        m.d.sync += [
+            sequencer.list_empty.eq(events.count == 0),
+            sequencer.event.eq(walker.events.valid & walker.events.ready),
+            sequencer.starved.eq(inputs.starved & ~walker.busy),
+        ]
+
         # Sequencer.
         m.d.comb += [
             self.busy.eq(sequencer.busy),
-            sequencer.event.eq(walker.events.valid & walker.events.ready),
-            sequencer.starved.eq(inputs.starved & ~walker.busy),
             sequencer.network_valid.eq(self.network_valid),
             sequencer.header.eq(reader.header),
             sequencer.header_ok.eq(reader.header_ok),
@@ -258,7 +264,6 @@ class Engine(wiring.Component):
             sequencer.gate_done.eq(gate.done),
             sequencer.pair_complete.eq(row_pass.complete),
             sequencer.list_busy.eq(events.busy),
-            sequencer.list_empty.eq(events.count == 0),
             sequencer.readout_busy.eq(readout.busy),
             sequencer.check_busy.eq(reader.checking),
             reader.check.eq(sequencer.check_start),

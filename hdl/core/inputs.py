@@ -53,7 +53,7 @@ class InputFront(wiring.Component):
 
         # Stage 0 takes a byte and reads its predecessor, stage 1 compares, stage 2 offers.
         index = Signal(SOURCE_BITS, reset_less=True)
-        remaining = Signal(SOURCE_BITS)
+        remaining = Signal(SOURCE_BITS, reset_less=True)
         taking = Signal()
         value = Signal(signed(8), reset_less=True)
         value_index = Signal(SOURCE_BITS, reset_less=True)
@@ -61,7 +61,6 @@ class InputFront(wiring.Component):
         move = Signal()
         accept = Signal()
         m.d.comb += [
-            taking.eq(remaining != 0),
             move.eq(~self.events.valid | self.events.ready),
             self.bytes.ready.eq(taking & move),
             accept.eq(self.bytes.valid & self.bytes.ready),
@@ -90,8 +89,15 @@ class InputFront(wiring.Component):
             ]
         with m.If(accept):
             m.d.sync += [index.eq(index + 1), remaining.eq(remaining - 1)]
+            with m.If(remaining == 1):
+                m.d.sync += taking.eq(0)
         with m.If(self.events.valid):
             m.d.sync += self.changed.eq(1)
         with m.If(self.start):
-            m.d.sync += [index.eq(0), remaining.eq(self.count), self.changed.eq(0)]
+            m.d.sync += [
+                index.eq(0),
+                remaining.eq(self.count),
+                taking.eq(1),
+                self.changed.eq(0),
+            ]
         return m

@@ -25,30 +25,31 @@ class OneHot(Elaboratable):
     def __init__(self, m: Module, init: str) -> None:
         self._m = m
         self._init = init
-        self._states: dict[str, tuple[Signal, Signal]] = {}
-        self._leave = Signal(name="leave")
+        self._states: dict[str, tuple[Signal, Signal, Signal]] = {}
+        self._current = init
 
     def elaborate(self, platform):
         # Runs when the owner's description is complete, so all states are known.
         m = Module()
-        for here, enter in self._states.values():
-            m.d.sync += here.eq(enter | (here & ~self._leave))
+        for here, enter, leave in self._states.values():
+            m.d.sync += here.eq(enter | (here & ~leave))
         return m
 
-    def _state(self, name: str) -> tuple[Signal, Signal]:
+    def _state(self, name: str) -> tuple[Signal, Signal, Signal]:
         if name not in self._states:
             here = Signal(name=f"in_{name.lower()}", init=name == self._init)
             enter = Signal(name=f"enter_{name.lower()}")
-            self._states[name] = here, enter
+            leave = Signal(name=f"leave_{name.lower()}")
+            self._states[name] = here, enter, leave
         return self._states[name]
 
     @contextmanager
     def state(self, name: str) -> Iterator[None]:
         """Describe what happens in a state."""
+        self._current = name
         with self._m.If(self._state(name)[0]):
             yield
 
     def go(self, name: str) -> None:
-        """Enter a state in the next cycle."""
-        _, enter = self._state(name)
-        self._m.d.comb += [self._leave.eq(1), enter.eq(1)]
+        """Leave the state that is being described, and enter another in the next cycle."""
+        self._m.d.comb += [self._state(self._current)[2].eq(1), self._state(name)[1].eq(1)]

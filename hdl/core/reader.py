@@ -195,21 +195,27 @@ class Reader(wiring.Component):
         fetching = Signal(reset_less=True)
         next_word = Signal()
         feedback = Signal()
+        chosen = Signal(reset_less=True)
+        shifting = Signal()
         m.d.comb += [
             self.crc.eq(~register),
             word.eq(self.data),
-            feedback.eq(register[0] ^ word.bit_select(bit, 1)),
+            feedback.eq(register[0] ^ chosen),
         ]
+        # A cycle to choose the bit, the next to take it.
+        m.d.sync += [
+            chosen.eq(word.bit_select(bit, 1)),
+            shifting.eq(self.checking & ~fetching),
+        ]
+        with m.If(shifting):
+            m.d.sync += register.eq((register >> 1) ^ Mux(feedback, CRC_POLYNOMIAL, 0))
         with m.If(self.checking):
             m.d.sync += fetching.eq(0)
             with m.If(fetching):
                 with m.If(pointer == self.header.image_words):
                     m.d.sync += self.checking.eq(0)
             with m.Else():
-                m.d.sync += [
-                    bit.eq(bit + 1),
-                    register.eq((register >> 1) ^ Mux(feedback, CRC_POLYNOMIAL, 0)),
-                ]
+                m.d.sync += bit.eq(bit + 1)
                 with m.If(bit == bits - 1):
                     m.d.comb += next_word.eq(1)
                     m.d.sync += [bit.eq(0), fetching.eq(1)]

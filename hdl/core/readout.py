@@ -10,8 +10,8 @@ from hdl.core.signatures import SCORE_ADDRESS_BITS, SUM_BITS
 #: Half-word address of the counters: behind the scores of 120 outputs.
 COUNTERS = 240
 #: Bits of what one command can add to the cycle and to the event counter.
-CYCLE_BITS = 24
-EVENT_BITS = 12
+CYCLE_BITS = 20
+EVENT_BITS = 10
 
 
 class Readout(wiring.Component):
@@ -140,17 +140,24 @@ class Readout(wiring.Component):
             m.d.sync += [score.eq(Cat(low_2, total[:16])), row.eq(address_1[1:])]
 
         # Stages 2 and 3: keep the largest; the first of equals stays. A score stands for two
-        # cycles, so the comparison has one for itself.
+        # cycles: the halves are compared in the first, in the second the results are joined.
         best = Signal(signed(32), reset_less=True)
         some = Signal()
-        larger = Signal()
-        m.d.sync += larger.eq(valid_2 & (~some | (score > best)))
-        with m.If(larger):
+        valid_3 = Signal()
+        low_larger = Signal(reset_less=True)
+        high_larger = Signal(reset_less=True)
+        high_equal = Signal(reset_less=True)
+        m.d.sync += [
+            valid_3.eq(valid_2),
+            low_larger.eq(score[:16] > best[:16]),
+            high_larger.eq(score[16:].as_signed() > best[16:].as_signed()),
+            high_equal.eq(score[16:] == best[16:]),
+        ]
+        with m.If(valid_3 & (~some | high_larger | (high_equal & low_larger))):
             m.d.sync += [best.eq(score), self.label.eq(row), some.eq(1)]
         # Busy for a fixed time, whatever the scores are: the emulator counts the same cycles.
         behind = Signal(3)
-        m.d.sync += behind.eq(Cat(active, behind))
-        m.d.comb += self.busy.eq(active | behind.any())
+        m.d.sync += [behind.eq(Cat(active, behind)), self.busy.eq(active | behind.any())]
         with m.If(self.start):
             m.d.sync += [pair.eq(0), phase.eq(0), some.eq(0)]
         return m

@@ -118,14 +118,19 @@ class Sequencer(wiring.Component):
         outstanding = Signal(SOURCE_BITS, reset_less=True)
         clearing = Signal(LANE_ADDRESS_BITS, reset_less=True)
         tallying = Signal(4, reset_less=True)
-        last_layer = Signal()
-        settled = Signal()
+        # Conditions of several bits are registers, long stable when a state looks at them.
+        last_layer = Signal(reset_less=True)
+        settled = Signal(reset_less=True)
+        finished = Signal(reset_less=True)
         command = self.command.payload
         m.d.comb += [
             self.busy.eq(~self.command.ready),
+            self.state_zero.eq(self.state_fresh & ~self.draining),
+        ]
+        m.d.sync += [
             last_layer.eq(layer == self.header.layers),
             settled.eq(~(unsettled | emitted_below | emitted.bit_select(layer, 1))),
-            self.state_zero.eq(self.state_fresh & ~self.draining),
+            finished.eq((outstanding == 0) & ~self.pass_start),
         ]
         uncounted = Signal()
         with m.If(~uncounted & ~self.starved):
@@ -277,7 +282,7 @@ class Sequencer(wiring.Component):
 
         with fsm.state("PASS"):
             m.d.comb += self.gating.eq(1)
-            with m.If(outstanding == 0):
+            with m.If(finished):
                 with m.If(self.list_empty):
                     fsm.go("END_LAYER")
                 with m.Else():
@@ -328,7 +333,7 @@ class Sequencer(wiring.Component):
 
         with fsm.state("READOUT"):
             m.d.comb += self.reading.eq(1)
-            with m.If((outstanding == 0) & ~self.readout_busy):
+            with m.If(finished & ~self.readout_busy):
                 m.d.sync += self.scores_fresh.eq(0)
                 fsm.go("BEGIN_TALLY")
 
