@@ -4,16 +4,15 @@ The engine's side of the link is `hdl.link.signatures.engine_signature`, with th
 `hdl.core.engine.Engine`'s members.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.core.parameters import EngineParameters
-from hdl.core.signatures import Mode, Operation
+from hdl.core.signatures import Mode
+from hdl.link.control import Actions, CommandControl
 from hdl.link.fields import FIELD_BITS, REPORTED, Field, FieldSelector
 from hdl.link.registers import CommandRegisters, FieldSender
 from hdl.link.signatures import ERROR_BITS, engine_signature, frame_stream
@@ -42,6 +41,22 @@ _NEEDS_NETWORK = (
 #: events, the link steps, damaged frames and requests (see `CommandUnit`, "Counters").
 STEPS_LOW, STEPS_HIGH, LINK_ERRORS, REQUESTS = 2, 3, 6, 7
 
+#: Actions of the control that the registers carry out.
+REGISTER_STROBES = (
+    "take",
+    "address_clear",
+    "address_shift",
+    "address_advance",
+    "remaining_load",
+    "remaining_step",
+    "remaining_count",
+    "gather",
+    "byte_advance",
+    "unit_advance",
+    "carry_set",
+    "carry_clear",
+)
+
 
 class CommandUnit(wiring.Component):
     """Parse requests, drive the engine, write responses.
@@ -49,16 +64,16 @@ class CommandUnit(wiring.Component):
     A request's length is checked before anything is done. Every response byte has a number
     (`hdl.link.fields`).
 
-    Pace. The control takes a decision in every fourth cycle, and only while neither a byte is
-    being sent nor the engine works. Its strobes are registers that are high in the next cycle,
-    and the conditions it looks at are registers as well. Bytes come and go every 40 cycles or
-    more, so this costs nothing but keeps every path short. A step's inputs do not pass through
-    here: the engine takes them from the request's stream, one a cycle.
+    Pace. The control (`hdl.link.control`) moves on in every fourth cycle at most, and only
+    while neither a byte is being sent nor the engine works. A state's actions are strobes from
+    registers, and what decides on its successor is in registers as well. Bytes come and go
+    every 40 cycles or more, so this costs nothing and keeps every path short. A step's inputs
+    do not pass through here: the engine takes them from the request's stream, one a cycle.
 
     Counters. All counters lie behind the scores in the engine's score memory, 64 bits of
     cycles, of events and of steps, 32 of damaged frames and of requests. The engine adds to
     the first two at the end of a command; the others are incremented here, byte by byte, by
-    the path that otherwise sends scores: about 100 cycles after each step and each request.
+    the path that otherwise sends scores: about 200 cycles after each step and each request.
     A SYNC in this time may lose an increment.
 
     Parameters
@@ -102,18 +117,19 @@ class CommandUnit(wiring.Component):
         m.submodules.registers = registers = CommandRegisters(self.parameters)
         m.submodules.sender = sender = FieldSender()
 
+        m.submodules.control = control = CommandControl()
+
         status = Signal(Status)
         code = Signal(8)
         flags = Signal(4)
-        field = Signal(FIELD_BITS)
+        run = Signal(FIELD_BITS)
         step_done = Signal()  # a step is to be counted
         closing = Signal()  # a request is to be counted
         final = Signal()  # the busy cycles that end the answer to STEPS
         scores = Signal()
         counting = Signal()
-        silent = Signal()
-        end = Signal()
-
+        stepping = Signal()
+        address = registers.address
         m.d.comb += [
             registers.requests.valid.eq(self.requests.valid),
             registers.requests.payload.eq(request),
@@ -123,344 +139,150 @@ class CommandUnit(wiring.Component):
             registers.counter_byte.eq(fields.data),
             registers.scores.eq(scores),
             registers.counting.eq(counting),
-            registers.tallying.eq(silent),
+            registers.stepping.eq(stepping),
             engine.inputs.valid.eq(self.requests.valid),
             engine.inputs.payload.eq(request),
-            engine.store_address.eq(registers.address),
+            engine.store_address.eq(address),
             engine.store_write.eq(registers.store_write),
             engine.store_write_data.eq(registers.gathered),
-            engine.state_address.eq(registers.address),
+            engine.state_address.eq(address),
             engine.state_write.eq(registers.state_write),
             engine.state_write_data.eq(registers.gathered[-8:]),
             engine.score_address.eq(registers.score_address),
             engine.score_write.eq(registers.score_write),
             engine.score_write_data.eq(registers.gathered[-16:]),
-            fields.field.eq(field),
             fields.request.eq(request),
             fields.status.eq(status),
             fields.code.eq(code),
             sender.data.eq(fields.data),
-            sender.silent.eq(silent),
-            sender.end.eq(end),
         ]
         for name in REPORTED:
             m.d.comb += getattr(fields, name).eq(getattr(engine, name))
         wiring.connect(m, sender.responses, wiring.flipped(self.responses))
 
-        # Strobes: low unless the control sets them.
-        strobe = {}
-        for name in (
-            "take",
-            "address_clear",
-            "address_shift",
-            "address_advance",
-            "remaining_load",
-            "remaining_step",
-            "remaining_count",
-            "gather",
-            "byte_advance",
-            "carry_set",
-            "carry_clear",
-        ):
-            strobe[name] = Signal(name=name)
-            m.d.comb += getattr(registers, name).eq(strobe[name])
-        start = Signal()
-        m.d.comb += sender.start.eq(start)
-        m.d.sync += [signal.eq(0) for signal in strobe.values()]
-        m.d.sync += [start.eq(0), engine.invalidate.eq(0), self.error_counted.eq(0)]
+        # The pace: `decide` in the last of four beats, `entered` in the first, the state's
+        # actions as strobes in the second, conditions from the fourth on.
+        beat = Signal(2)
+        decide = Signal()
+        entered = Signal()
+        strobes = Signal(Actions)
+        choices = control.choices
+        m.d.sync += [
+            beat.eq(beat + 1),
+            decide.eq((beat == 2) & ~sender.busy & ~engine.busy & ~engine.command.valid),
+            entered.eq(decide),
+            strobes.eq(Mux(entered, control.actions, 0)),
+        ]
+        m.d.comb += control.decide.eq(decide)
+
+        # Actions.
+        for name in REGISTER_STROBES:
+            m.d.comb += getattr(registers, name).eq(getattr(strobes, name))
+        m.d.comb += sender.start.eq(strobes.send)
+        m.d.sync += [
+            fields.field.eq(Mux(choices.field == Field.RUN, run, choices.field)),
+            sender.silent.eq(choices.silent),
+            sender.end.eq(choices.end),
+            registers.tallying.eq(choices.increment),
+            engine.invalidate.eq(strobes.invalidate),
+            self.error_counted.eq(strobes.carry_set & (address[:3] == LINK_ERRORS)),
+        ]
         with m.If(engine.command.ready):
             m.d.sync += engine.command.valid.eq(0)
-
-        # Conditions, from registers.
-        stepping = Signal()
-        writing = Signal()
+        with m.If(strobes.issue):
+            m.d.sync += [
+                engine.command.payload.op.eq(choices.operation),
+                engine.command.valid.eq(1),
+            ]
         problem = Signal(Status)
         same = Signal()
+        with m.If(strobes.set_status):
+            m.d.sync += status.eq(Mux(choices.problem, problem, choices.status))
+        with m.If(strobes.compare & ~same):
+            m.d.sync += status.eq(Status.BAD_NETWORK)
+        with m.If(strobes.clear):
+            m.d.sync += [status.eq(Status.OK), closing.eq(0), final.eq(0), counting.eq(0)]
+        with m.If(strobes.load_code):
+            m.d.sync += code.eq(request)
+        with m.If(strobes.load_flags):
+            m.d.sync += flags.eq(request)
+        foreign = Signal()
+        with m.If(strobes.load_region):
+            m.d.sync += [scores.eq(request[0]), foreign.eq(request > Region.SCORES)]
+        with m.If(strobes.set_scores):
+            m.d.sync += scores.eq(1)
+        with m.If(strobes.load_run):
+            m.d.sync += run.eq(choices.run)
+        with m.If(strobes.advance_run):
+            m.d.sync += run.eq(run + 1)
+        for register, set_it, clear_it in (
+            (counting, strobes.set_counting, strobes.clear_counting),
+            (step_done, strobes.set_step_done, strobes.clear_step_done),
+            (final, strobes.set_final, Const(0)),
+            (closing, strobes.set_closing, Const(0)),
+        ):
+            with m.If(set_it):
+                m.d.sync += register.eq(1)
+            with m.If(clear_it):
+                m.d.sync += register.eq(0)
+
+        # Conditions.
+        writing = Signal()
         units_done = Signal()
+        selected = Signal()
+        due = engine.command.payload.due
+        m.d.comb += registers.words.eq(writing & ~counting)
         m.d.sync += [
             stepping.eq(code == Command.STEPS),
             writing.eq(code == Command.WRITE),
             same.eq(request == fields.data),
             fields.hide.eq((code == Command.IDENTIFY) & ~engine.network_valid),
+            problem.eq(self._problem(m, code, registers.remaining, engine.network_valid)),
+            due.eq(
+                ((flags & StepFlags.LAST).any() & registers.none_left)
+                | (flags & StepFlags.READOUT_ALL).any()
+                | (engine.mode == Mode.EVERY)
+            ),
+            selected.eq(
+                ((address[:3] == STEPS_LOW) & step_done)
+                | ((address[:3] == STEPS_HIGH) & registers.carry)
+                | ((address[:3] == LINK_ERRORS) & self.link_errors.any())
+                | ((address[:3] == REQUESTS) & closing)
+            ),
         ]
-        m.d.comb += registers.words.eq(writing & ~counting)
-        m.d.sync += problem.eq(self._problem(m, code, registers.remaining, engine.network_valid))
-        address = registers.address
         with m.If(counting):
             m.d.sync += units_done.eq(Mux(stepping, address[0], address[3]))
         with m.Elif(stepping):
             m.d.sync += units_done.eq(address[:8] == engine.outputs_count)
         with m.Else():
             m.d.sync += units_done.eq(~registers.remaining[:8] == request)
-        counter = address[:4]
-        selected = Signal()
-        m.d.sync += selected.eq(
-            ((counter == STEPS_LOW) & step_done)
-            | ((counter == STEPS_HIGH) & registers.carry)
-            | ((counter == LINK_ERRORS) & self.link_errors.any())
-            | ((counter == REQUESTS) & closing)
-        )
-
-        def act(*names: str) -> None:
-            m.d.sync += [strobe[name].eq(1) for name in names]
-
-        def select(number: Any, state: str) -> None:
-            m.d.sync += [field.eq(number), start.eq(1), silent.eq(1)]
-            m.next = state
-
-        def send(number: Any, state: str) -> None:
-            m.d.sync += [field.eq(number), start.eq(1), silent.eq(0)]
-            m.next = state
-
-        def send_scores(counters: bool) -> None:
-            """Send scores from number 0 on, or counters."""
-            act("address_clear")
-            m.d.sync += [counting.eq(counters), scores.eq(1)]
-            m.next = "UNIT"
-
-        def tally() -> None:
-            act("address_clear", "carry_clear")
-            m.d.sync += [counting.eq(1), scores.eq(1)]
-            m.next = "TALLY"
-
-        def issue(operation: Operation, state: str) -> None:
-            m.d.sync += [engine.command.payload.op.eq(operation), engine.command.valid.eq(1)]
-            m.next = state
-
-        due = engine.command.payload.due
-        beat = Signal(2)
-        decide = Signal()
-        m.d.sync += [
-            beat.eq(beat + 1),
-            decide.eq((beat == 2) & ~sender.busy & ~engine.busy & ~engine.command.valid),
+        now = control.conditions
+        m.d.comb += [
+            now.valid.eq(self.requests.valid),
+            now.errors.eq(self.link_errors.any()),
+            now.code.eq(code),
+            now.problem.eq(problem),
+            now.status.eq(status),
+            now.network_valid.eq(engine.network_valid),
+            now.none_left.eq(registers.none_left),
+            now.zero_left.eq(registers.zero_left),
+            now.foreign.eq(foreign),
+            now.byte_zero.eq(registers.byte == 0),
+            now.size_end.eq(run == Field.IMAGE_WORDS + 2),
+            now.run_end.eq(run == 0),
+            now.units_done.eq(units_done),
+            now.scores.eq(scores),
+            now.byte_odd.eq(registers.byte[0]),
+            now.stepping.eq(stepping),
+            now.counting.eq(counting),
+            now.final.eq(final),
+            now.label_only.eq((flags & StepFlags.LABEL_ONLY).any()),
+            now.first.eq((flags & StepFlags.FIRST).any()),
+            now.due.eq(due),
+            now.step_done.eq(step_done),
+            now.selected.eq(selected),
+            now.counters_end.eq(address[3]),
         ]
-
-        @contextmanager
-        def state(name: str) -> Iterator[None]:
-            with m.State(name), m.If(decide):
-                yield
-
-        with m.FSM():
-            # A request's header.
-            with state("IDLE"):
-                m.d.sync += [status.eq(Status.OK), counting.eq(0), closing.eq(0), final.eq(0)]
-                with m.If(self.requests.valid):
-                    act("take", "address_shift")
-                    m.next = "LENGTH_HIGH"
-                with m.Elif(self.link_errors.any()):
-                    tally()
-            with state("LENGTH_HIGH"):
-                act("take", "address_shift")
-                m.next = "SEQUENCE"
-            with state("SEQUENCE"):
-                send(Field.REQUEST, "SEQUENCE_SENT")
-            with state("SEQUENCE_SENT"):
-                act("take")
-                m.next = "CODE"
-            with state("CODE"):
-                act("take", "remaining_load")
-                m.d.sync += code.eq(request)
-                m.next = "DISPATCH"
-            with state("DISPATCH"):
-                with m.If(problem != Status.OK):
-                    m.d.sync += status.eq(problem)
-                    m.next = "DRAIN"
-                with m.Else():
-                    m.next = "ANSWER"
-                    with m.Switch(code):
-                        with m.Case(Command.IDENTIFY):
-                            with m.If(engine.network_valid):
-                                issue(Operation.CHECK, "ANSWER")
-                        with m.Case(Command.ACTIVATE):
-                            issue(Operation.CHECK, "CHECKED")
-                        with m.Case(Command.WRITE):
-                            m.d.sync += engine.invalidate.eq(1)
-                            m.next = "ADDRESS_LOW"
-                        with m.Case(Command.STEPS):
-                            act("remaining_step")
-                            m.next = "SIZE"
-                        with m.Case(Command.RESET):
-                            act("address_clear")
-                            issue(Operation.RESET, "ANSWER")
-                        with m.Case(Command.REPLAY):
-                            act("address_clear")
-                            issue(Operation.REPLAY, "ANSWER")
-                        with m.Case(Command.READ_STATE, Command.WRITE_STATE):
-                            m.next = "REGION"
-
-            # What comes before a response's status.
-            with state("DRAIN"):
-                with m.If(registers.none_left):
-                    m.next = "ANSWER"
-                with m.Else():
-                    act("take")
-            with state("SIZE"):
-                # Whole steps: subtract I until nothing is left, then begin anew.
-                with m.If(registers.none_left):
-                    act("remaining_load")
-                    m.d.sync += status.eq(Status.BAD_LENGTH)
-                    m.next = "DRAIN"
-                with m.Elif(registers.zero_left):
-                    act("remaining_load")
-                    m.next = "ANSWER"
-                with m.Else():
-                    act("remaining_step")
-            with state("REGION"):
-                act("take")
-                m.d.sync += scores.eq(request[0])
-                m.next = "ADDRESS_LOW"
-                with m.If(request > Region.SCORES):
-                    m.d.sync += status.eq(Status.BAD_ARGUMENT)
-                    m.next = "DRAIN"
-            with state("ADDRESS_LOW"):
-                act("take", "address_shift")
-                m.next = "ADDRESS_HIGH"
-            with state("ADDRESS_HIGH"):
-                act("take", "address_shift")
-                m.next = "DATA"
-                with m.If(code == Command.READ_STATE):
-                    m.next = "ANSWER"
-            with state("DATA"):
-                with m.If(registers.none_left):
-                    m.next = "ANSWER"
-                    with m.If(registers.byte != 0):
-                        m.d.sync += status.eq(Status.BAD_LENGTH)
-                with m.Else():
-                    act("take", "gather", "byte_advance")
-            with state("CHECKED"):
-                select(Field.IMAGE_WORDS, "COMPARE")
-            with state("COMPARE"):
-                act("take")
-                with m.If(~same):
-                    m.d.sync += status.eq(Status.BAD_NETWORK)
-                with m.If(field == Field.IMAGE_WORDS + 1):
-                    select(Field.CRC, "COMPARE")  # the upper half is zero
-                with m.Elif(field == Field.CRC_END):
-                    m.next = "COMPARED"
-                with m.Else():
-                    select(field + 1, "COMPARE")
-            with state("COMPARED"):
-                act("address_clear")
-                with m.If(status == Status.OK):
-                    issue(Operation.CONFIGURE, "CONFIGURED")
-                with m.Else():
-                    m.d.sync += engine.invalidate.eq(1)
-                    m.next = "ANSWER"
-            with state("CONFIGURED"):
-                m.next = "ANSWER"
-                with m.If(~engine.network_valid):
-                    m.d.sync += status.eq(Status.BAD_NETWORK)
-
-            # The response: status and code, then fields, scores or states.
-            with state("ANSWER"):
-                send(Field.STATUS, "HEAD")
-            with state("HEAD"):
-                send(Field.CODE, "BODY")
-            with state("BODY"):
-                m.next = "END"
-                # OK and BAD_NETWORK: only these have more to tell.
-                with m.If(~status[:2].any()), m.Switch(code):
-                    with m.Case(Command.SYNC):
-                        send(Field.REQUEST, "NONCE")
-                    with m.Case(Command.IDENTIFY):
-                        send(Field.IDENTITY, "RUN")
-                    with m.Case(Command.ACTIVATE):
-                        send(Field.CRC, "RUN")
-                    with m.Case(Command.COUNTERS):
-                        send_scores(counters=True)
-                    with m.Case(Command.READ_STATE):
-                        # From here on -1 - (units sent).
-                        act("remaining_count")
-                        m.next = "UNIT"
-                    with m.Case(Command.STEPS):
-                        m.next = "FLAGS"
-            with state("NONCE"):
-                act("take")
-                send(Field.REQUEST, "NONCE_SENT")
-            with state("NONCE_SENT"):
-                act("take")
-                send(Field.VERSION, "END")
-            with state("RUN"):
-                send(field + 1, "RUN")
-                with m.If(field == Field.CRC_END - 1):
-                    m.next = "END"
-            with state("UNIT"):
-                send(Mux(scores, Field.SCORE_LOW | registers.byte[0], Field.HIDDEN), "VALUE")
-                with m.If(units_done):
-                    m.d.sync += start.eq(0)
-                    m.next = "END"
-                    with m.If(stepping):
-                        m.next = "STEPPED"
-                        with m.If(counting):
-                            with m.If(final):
-                                m.next = "END"
-                            with m.Elif((flags & StepFlags.LABEL_ONLY) == 0):
-                                send_scores(counters=False)
-                    with m.Elif(~counting):
-                        act("take")  # the number of units
-            with state("VALUE"):
-                act("byte_advance")
-                with m.If(registers.unit_end):
-                    act("address_advance")
-                    with m.If(~stepping):
-                        act("remaining_count")
-                m.next = "UNIT"
-            with state("END"):
-                m.d.sync += [end.eq(1), start.eq(1), silent.eq(0)]
-                m.next = "CLOSE"
-            with state("CLOSE"):
-                m.d.sync += [end.eq(0), closing.eq(1)]
-                tally()
-
-            # Steps, each with its record if one is due.
-            with state("FLAGS"):
-                act("take", "address_clear")
-                m.d.sync += [flags.eq(request), scores.eq(1)]
-                m.next = "STEP"
-                with m.If((request & StepFlags.FIRST).any()):
-                    issue(Operation.RESET, "STEP")
-            with state("STEP"):
-                act("remaining_step", "address_clear")
-                m.d.sync += counting.eq(0)
-                m.next = "STEP_DUE"
-            with state("STEP_DUE"):
-                last = (flags & StepFlags.LAST).any() & registers.none_left
-                every = (flags & StepFlags.READOUT_ALL).any() | (engine.mode == Mode.EVERY)
-                m.d.sync += [due.eq(last | every), step_done.eq(1)]
-                issue(Operation.STEP, "STEP_TAKEN")
-            with state("STEP_TAKEN"):
-                tally()
-            with state("LABEL"):
-                send(Field.LABEL_HIGH, "BUSY")
-            with state("BUSY"):
-                send_scores(counters=True)
-            with state("STEPPED"):
-                m.next = "STEP"
-                with m.If(registers.none_left):
-                    m.d.sync += final.eq(1)
-                    send_scores(counters=True)
-
-            # Counters: look for those to increment.
-            with state("TALLY"):
-                with m.If(address[3]):
-                    m.d.sync += step_done.eq(0)
-                    m.next = "IDLE"
-                    with m.If(step_done):
-                        m.next = "STEPPED"
-                        with m.If(due):
-                            send(Field.LABEL, "LABEL")
-                with m.Elif(selected):
-                    m.d.sync += self.error_counted.eq(counter == LINK_ERRORS)
-                    act("carry_set")
-                    select(Field.SCORE_LOW, "INCREMENT")
-                with m.Else():
-                    act("address_advance")
-            with state("INCREMENT"):
-                act("gather", "byte_advance")
-                select(Field.SCORE_LOW | ~registers.byte[0], "INCREMENT")
-                with m.If(registers.unit_end):
-                    m.d.sync += start.eq(0)
-                    m.next = "TALLY"
         return m
 
     def _problem(self, m: Module, code: Signal, remaining: Any, network_valid: Any) -> Signal:

@@ -48,6 +48,11 @@ class CommandRegisters(wiring.Component):
         Strobe: the byte being taken, or the counter's, joins a word; a whole one is written.
     byte_advance : In(1)
         Strobe: next byte of a word or a score.
+    unit_advance : In(1)
+        Strobe, with `byte_advance`: at the end of a unit or a score, the next address, and
+        `remaining` goes down.
+    stepping : In(1)
+        It does not: it counts a step's bytes.
     words, scores, counting, tallying : In(1)
         What bytes are: of words of the store; of scores (else of units); scores are counters;
         the byte is the counter's, with `carry` added.
@@ -80,7 +85,9 @@ class CommandRegisters(wiring.Component):
             "remaining_count",
             "gather",
             "byte_advance",
+            "unit_advance",
             "words",
+            "stepping",
             "scores",
             "counting",
             "tallying",
@@ -119,12 +126,16 @@ class CommandRegisters(wiring.Component):
             m.d.sync += self.address.eq(0)
         with m.Elif(self.address_shift):
             m.d.sync += self.address.eq(Cat(self.address[8:], request))
-        with m.Elif(self.address_advance | advance):
+        with m.Elif(self.address_advance | advance | (self.unit_advance & self.unit_end)):
             m.d.sync += self.address.eq(self.address + 1)
 
+        count_unit = Signal()
+        m.d.comb += count_unit.eq(self.unit_advance & ~self.stepping)
         with m.If(self.remaining_load):
             m.d.sync += self.remaining.eq(self.address)
-        with m.Elif(self.remaining_step | self.remaining_count | self.take):
+        with m.Elif(
+            self.remaining_step | self.remaining_count | self.take | (count_unit & self.unit_end)
+        ):
             less = Mux(self.remaining_step, self.inputs_count, 1)
             m.d.sync += self.remaining.eq(self.remaining - less)
         m.d.sync += [
