@@ -25,7 +25,7 @@ _INPUT_LATENCY = 3
 _INPUT_STATES = 1
 #: From the start of a pass to its first slot, through row pass and gate, to the last unit's
 #: count; and the state that starts it.
-_PASS = 12
+_PASS = 13
 _PASS_STATES = 1
 #: From the start of the event list's draining to its first event; the state that starts it.
 _DRAIN_LATENCY = 4

@@ -201,7 +201,7 @@ class Engine(wiring.Component):
                 write_unit.eq(reader.state_base),
                 unit.eq(0),
             ]
-        with m.If(gate.valid):
+        with m.If(gate.fetch):
             m.d.sync += read_unit.eq(read_unit + 1)
         with m.If(gate.done):
             m.d.sync += [write_unit.eq(write_unit + 1), unit.eq(unit + 1)]

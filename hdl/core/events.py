@@ -90,7 +90,7 @@ class EventList(wiring.Component):
 
         # Stage 0 reads the list, stage 1 the state, stage 2 subtracts, stage 3 offers.
         index = Signal(SOURCE_BITS, reset_less=True)
-        end = Signal(SOURCE_BITS)
+        last = Signal(SOURCE_BITS, reset_less=True)
         reading = Signal()
         replaying = Signal(reset_less=True)
         move = Signal()
@@ -113,7 +113,7 @@ class EventList(wiring.Component):
             m.d.comb += self.state_address.eq(self.state_base + entry.unit)
         with m.If(move):
             with m.If(reading):
-                m.d.sync += [index.eq(index + 1), reading.eq(index + 1 != end)]
+                m.d.sync += [index.eq(index + 1), reading.eq(index != last)]
             m.d.sync += [
                 unit_1.eq(index),
                 valid_1.eq(reading),
@@ -127,7 +127,7 @@ class EventList(wiring.Component):
         with m.If(self.drain):
             m.d.sync += [
                 index.eq(0),
-                end.eq(Mux(self.replay, self.units, self.count)),
+                last.eq(Mux(self.replay, self.units, self.count) - 1),
                 reading.eq(1),
                 replaying.eq(self.replay),
             ]

@@ -1,6 +1,6 @@
 """The gate unit: the additive ReLU gate in integers, without a product."""
 
-from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -8,7 +8,7 @@ from hdl.core.signatures import SUM_BITS
 from models.spec import FRACTION_BITS
 
 #: Cycles from sums at the input to the new state at the output.
-LATENCY = 5
+LATENCY = 6
 
 
 class GateUnit(wiring.Component):
@@ -16,8 +16,8 @@ class GateUnit(wiring.Component):
 
     With ``z = clip(inhibition >> F, 0, 2 M + 1)`` and ``c = clip(candidate >> F, -M, M)``.
 
-    Latency `LATENCY`; throughput one unit a cycle. `state` belongs to the cycle after the one
-    in which `valid` announces its sums.
+    Latency `LATENCY`; throughput one unit a cycle. `state` is taken two cycles after `valid`
+    announces the unit's sums, one after `fetch`.
 
     Members
     -------
@@ -25,8 +25,10 @@ class GateUnit(wiring.Component):
         Sums are there.
     inhibition, candidate : In(signed(24))
         Sums with bias, before the shift by F.
+    fetch : Out(1)
+        In the next cycle `state` is taken.
     state : In(signed(8))
-        The unit's h, one cycle after `valid`.
+        The unit's h.
     limit : In(7)
         M = 2^hb - 1.
     theta : In(8)
@@ -41,6 +43,7 @@ class GateUnit(wiring.Component):
     valid: In(1)
     inhibition: In(signed(SUM_BITS))
     candidate: In(signed(SUM_BITS))
+    fetch: Out(1)
     state: In(signed(8))
     limit: In(7)
     theta: In(8)
@@ -55,54 +58,77 @@ class GateUnit(wiring.Component):
         for n in range(1, LATENCY):
             m.d.sync += valid[n].eq(valid[n - 1])
         m.d.sync += self.done.eq(valid[-1])
+        m.d.comb += self.fetch.eq(valid[1])
 
-        # Stage 0: shift and saturate. Both bounds are all ones (2 M + 1 = 2^(hb+1) - 1 and
-        # M = 2^hb - 1), so "too large" is any bit above the mask, and a mask is the bound.
-        pz = (self.inhibition >> FRACTION_BITS)[: SUM_BITS - FRACTION_BITS]
-        pc = (self.candidate >> FRACTION_BITS)[: SUM_BITS - FRACTION_BITS]
-        mask_z = Signal(8)
-        m.d.comb += mask_z.eq((self.limit << 1) | 1)
-        z = Signal(8, reset_less=True)
-        above = (pz[:8] & ~mask_z).any() | pz[8:].any()
-        m.d.sync += z.eq(Mux(pz[-1], 0, Mux(above, mask_z, pz[:8])))
-
-        # For the candidate, magnitude - 1 of a negative number is its complement:
-        # c < -M means ~c >= M.
+        # Stage 0: shift, and saturate to eight bits.
+        pz = self.inhibition[FRACTION_BITS:]
+        pc = self.candidate[FRACTION_BITS:]
+        z_0 = Signal(8, reset_less=True)
+        c_0 = Signal(signed(8), reset_less=True)
         negative = pc[-1]
-        folded = Signal(len(pc))
-        m.d.comb += folded.eq(Mux(negative, ~pc, pc))
-        beyond = (folded[:7] & ~self.limit).any() | folded[7:].any()
-        c = Signal(signed(8), reset_less=True)
-        low = Signal(signed(8))
-        m.d.comb += low.eq(-self.limit)
-        at_floor = negative & (folded[:7] == self.limit)
-        m.d.sync += c.eq(Mux(beyond | at_floor, Mux(negative, low, self.limit), pc[:8].as_signed()))
+        m.d.sync += [
+            z_0.eq(Mux(pz[-1], 0, pz[:8] | pz[8:-1].any().replicate(8))),
+            c_0.eq(
+                Mux((pc[7:] == 0) | pc[7:].all(), pc[:8], Cat((~negative).replicate(7), negative))
+            ),
+        ]
 
-        # Stage 1: the difference.
-        difference = Signal(signed(9), reset_less=True)
+        # Stage 1: the network's own bounds. Both are all ones (2 M + 1 = 2^(hb+1) - 1 and
+        # M = 2^hb - 1), so "too large" is any bit above the mask, and the mask is the bound.
+        mask_z = Signal(8)
+        low = Signal(signed(8))
+        magnitude_c = Signal(7)  # of a negative number: less one, so -M is M - 1
+        beyond = Signal()
+        z = Signal(8, reset_less=True)
+        c = Signal(signed(8), reset_less=True)
+        m.d.comb += [
+            mask_z.eq(Cat(1, self.limit)),
+            low.eq(-self.limit),
+            magnitude_c.eq(c_0[:7] ^ c_0[-1].replicate(7)),
+            beyond.eq((magnitude_c & ~self.limit).any()),
+        ]
+        m.d.sync += [
+            z.eq((z_0 | (z_0 & ~mask_z).any().replicate(8)) & mask_z),
+            c.eq(
+                Mux(
+                    beyond | (c_0[-1] & (magnitude_c == self.limit)),
+                    Mux(c_0[-1], low, self.limit),
+                    c_0,
+                )
+            ),
+        ]
+
+        # Stage 2: the difference, both ways round, so that its magnitude is only a choice.
+        up = Signal(signed(9), reset_less=True)
+        down = Signal(signed(9), reset_less=True)
         h_2 = Signal(signed(8), reset_less=True)
         z_2 = Signal(8, reset_less=True)
-        m.d.sync += [difference.eq(c - self.state), h_2.eq(self.state), z_2.eq(z)]
+        m.d.sync += [
+            up.eq(c - self.state),
+            down.eq(self.state - c),
+            h_2.eq(self.state),
+            z_2.eq(z),
+        ]
 
-        # Stage 2: its magnitude beyond the dead zone.
+        # Stage 3: its magnitude beyond the dead zone.
         sign_3 = Signal(reset_less=True)
         magnitude = Signal(8)
         beyond_theta = Signal(8, reset_less=True)
         reach = Signal(signed(10))
         m.d.comb += [
-            magnitude.eq(Mux(difference[-1], -difference, difference)),
+            magnitude.eq(Mux(up[-1], down, up)),
             reach.eq(magnitude - self.theta),
         ]
         h_3 = Signal(signed(8), reset_less=True)
         z_3 = Signal(8, reset_less=True)
         m.d.sync += [
-            sign_3.eq(difference[-1]),
+            sign_3.eq(up[-1]),
             beyond_theta.eq(Mux(reach < 0, 0, reach[:8])),
             h_3.eq(h_2),
             z_3.eq(z_2),
         ]
 
-        # Stage 3: no further than the inhibition lets it.
+        # Stage 4: no further than the inhibition lets it.
         sign_4 = Signal(reset_less=True)
         move = Signal(8, reset_less=True)
         h_4 = Signal(signed(8), reset_less=True)
@@ -112,7 +138,7 @@ class GateUnit(wiring.Component):
             h_4.eq(h_3),
         ]
 
-        # Stage 4: the new state.
+        # Stage 5: the new state.
         m.d.sync += [
             self.new_state.eq(Mux(sign_4, h_4 - move, h_4 + move)),
             self.old_state.eq(h_4),

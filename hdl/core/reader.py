@@ -50,7 +50,7 @@ class Reader(wiring.Component):
     All of it lies in the store in the order of use, so one pointer that moves on serves all.
 
     Latency: a record of n words takes n + 1 cycles after `start`, the last of them marked by
-    `done`. The CRC takes ``8 * word_bytes + 1`` cycles a word, one bit a cycle, because a load
+    `done`. The CRC takes ``8 * word_bytes + 2`` cycles a word, one bit a cycle, because a load
     is rare and logic is dear.
 
     Members
@@ -205,20 +205,20 @@ class Reader(wiring.Component):
         # A cycle to choose the bit, the next to take it.
         m.d.sync += [
             chosen.eq(word.bit_select(bit, 1)),
-            shifting.eq(self.checking & ~fetching),
+            shifting.eq(self.checking & ~fetching & ~next_word),
+            next_word.eq(0),
         ]
         with m.If(shifting):
             m.d.sync += register.eq((register >> 1) ^ Mux(feedback, CRC_POLYNOMIAL, 0))
         with m.If(self.checking):
-            m.d.sync += fetching.eq(0)
+            m.d.sync += fetching.eq(next_word)
             with m.If(fetching):
                 with m.If(pointer == self.header.image_words):
                     m.d.sync += self.checking.eq(0)
-            with m.Else():
+            with m.Elif(~next_word):
                 m.d.sync += bit.eq(bit + 1)
                 with m.If(bit == bits - 1):
-                    m.d.comb += next_word.eq(1)
-                    m.d.sync += [bit.eq(0), fetching.eq(1)]
+                    m.d.sync += [bit.eq(0), next_word.eq(1)]
         with m.If(self.check):
             m.d.sync += [
                 self.checking.eq(1),

@@ -87,7 +87,6 @@ class RowPass(wiring.Component):
         last_pair = Signal()
         next_group = Signal(LANE_ADDRESS_BITS)
         m.d.comb += [
-            self.busy.eq(units != 0),
             first.eq(slot == 0),
             last_slot.eq(slot == config.last_slot),
             last_pair.eq(self.select == self.pairs - 1),
@@ -95,6 +94,7 @@ class RowPass(wiring.Component):
         ]
         with m.If(self.start):
             m.d.sync += [
+                self.busy.eq(1),
                 units.eq(config.units),
                 slot.eq(0),
                 self.select.eq(0),
@@ -106,6 +106,7 @@ class RowPass(wiring.Component):
                 m.d.sync += [
                     slot.eq(0),
                     units.eq(units - 1),
+                    self.busy.eq(units != 1),
                     self.select.eq(Mux(last_pair, 0, self.select + 1)),
                     group.eq(next_group),
                     self.accumulator.eq(next_group),

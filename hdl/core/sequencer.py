@@ -118,6 +118,7 @@ class Sequencer(wiring.Component):
         outstanding = Signal(SOURCE_BITS, reset_less=True)
         clearing = Signal(LANE_ADDRESS_BITS, reset_less=True)
         tallying = Signal(4, reset_less=True)
+        draining = Signal()
         # Conditions of several bits are registers, long stable when a state looks at them.
         last_layer = Signal(reset_less=True)
         settled = Signal(reset_less=True)
@@ -125,12 +126,13 @@ class Sequencer(wiring.Component):
         command = self.command.payload
         m.d.comb += [
             self.busy.eq(~self.command.ready),
-            self.state_zero.eq(self.state_fresh & ~self.draining),
         ]
         m.d.sync += [
             last_layer.eq(layer == self.header.layers),
             settled.eq(~(unsettled | emitted_below | emitted.bit_select(layer, 1))),
             finished.eq((outstanding == 0) & ~self.pass_start),
+            self.draining.eq(draining),
+            self.state_zero.eq(self.state_fresh & ~draining),
         ]
         uncounted = Signal()
         with m.If(~uncounted & ~self.starved):
@@ -289,11 +291,11 @@ class Sequencer(wiring.Component):
                     fsm.go("BEGIN_DRAIN")
 
         with fsm.state("BEGIN_DRAIN"):
-            m.d.comb += [self.list_drain.eq(1), self.draining.eq(1)]
+            m.d.comb += [self.list_drain.eq(1), draining.eq(1)]
             fsm.go("DRAIN")
 
         with fsm.state("DRAIN"):
-            m.d.comb += self.draining.eq(1)
+            m.d.comb += draining.eq(1)
             with m.If(~self.list_busy & ~self.walker_busy):
                 fsm.go("END_LAYER")
 
