@@ -7,10 +7,11 @@ has no zero behind it. (Cheshire and Baker, "Consistent Overhead Byte Stuffing",
 
 from typing import Any
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hdl.core.one_hot import OneHot
 from hdl.link.signatures import BUFFER_ADDRESS_BITS, FrameItem, frame_stream
 
 #: A piece's code when it is full: 254 bytes and no zero behind them.
@@ -72,8 +73,10 @@ class COBSEncoder(wiring.Component):
 
     After a reset the first thing written is a delimiter: it ends a frame that the reset tore.
 
-    Throughput: a byte takes two cycles, a piece's code or a frame's end two more. While the
-    ring is full the frame is held up until `tail` moves.
+    Throughput: a byte takes three cycles, a piece's code two more, a frame's end five. While
+    the ring is full the frame is held up until `tail` moves: writing needs a free byte beside
+    the one that is written, so a frame that filled the ring to the last byte would never be
+    committed.
 
     Members
     -------
@@ -96,61 +99,67 @@ class COBSEncoder(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         head = Signal(BUFFER_ADDRESS_BITS)
-        place = Signal(BUFFER_ADDRESS_BITS)
-        code = Signal(8, init=1)
-        # An action takes two cycles: one to see whether there is room, one to do it.
-        room = Signal()
-        advance = Signal()
-        open_piece = Signal()
+        place = Signal(BUFFER_ADDRESS_BITS, reset_less=True)
+        code = Signal(8, reset_less=True)
+        room = Signal(reset_less=True)
+        full = Signal(reset_less=True)
+        zero = Signal()
+        end = self.frames.payload.end
+        m.d.sync += [room.eq(head != self.tail), full.eq(code == FULL_CODE)]
+        m.d.comb += zero.eq(self.frames.payload.data == 0)
+
+        # What a state does depends on nothing else.
         at_place = Signal()
-        m.d.sync += room.eq(((head + 1)[:BUFFER_ADDRESS_BITS] != self.tail) & ~room)
-        with m.If(at_place):
-            m.d.comb += [self.address.eq(place), self.data.eq(code)]
-        with m.Else():
-            m.d.comb += self.address.eq(head)
+        at_head = Signal()
+        byte = Signal()
+        advance = Signal()
+        m.d.comb += [
+            self.write.eq(at_place | at_head),
+            self.address.eq(Mux(at_place, place, head)),
+            self.data.eq(Mux(at_place, code, Mux(byte, self.frames.payload.data, 0))),
+        ]
         with m.If(advance):
             m.d.sync += head.eq(head + 1)
-        with m.If(open_piece):
-            m.d.sync += [place.eq(head), code.eq(1)]
 
-        full = Signal()
-        zero = Signal()
-        m.d.sync += full.eq(code == FULL_CODE)
-        m.d.comb += zero.eq(self.frames.payload.data == 0)
-        with m.FSM(init="CLOSE"):
-            with m.State("OPEN"):
-                m.d.comb += [advance.eq(room), open_piece.eq(room)]
-                with m.If(room):
-                    m.next = "BODY"
-            with m.State("BODY"):
-                with m.If(room & self.frames.valid):
-                    m.d.comb += self.write.eq(1)
-                    with m.If(self.frames.payload.end):
-                        m.d.comb += [self.frames.ready.eq(1), at_place.eq(1)]
-                        m.next = "CLOSE"
-                    with m.Elif(full):
-                        # The byte waits until the full piece is closed.
-                        m.d.comb += [at_place.eq(1), advance.eq(1), open_piece.eq(1)]
-                    with m.Elif(zero):
-                        m.d.comb += [
-                            self.frames.ready.eq(1),
-                            at_place.eq(1),
-                            advance.eq(1),
-                            open_piece.eq(1),
-                        ]
-                    with m.Else():
-                        m.d.comb += [
-                            self.frames.ready.eq(1),
-                            self.data.eq(self.frames.payload.data),
-                            advance.eq(1),
-                        ]
-                        m.d.sync += code.eq(code + 1)
-            with m.State("CLOSE"):
-                with m.If(room):
-                    # The delimiter, a zero.
-                    m.d.comb += [self.write.eq(1), advance.eq(1)]
-                    m.next = "COMMIT"
-            with m.State("COMMIT"):
+        m.submodules.fsm = fsm = OneHot(m, init="DELIMITER")
+        with fsm.state("DELIMITER"):
+            m.d.comb += [at_head.eq(1), advance.eq(1)]
+            fsm.go("DELIMITED")
+        with fsm.state("DELIMITED"):
+            # `room` is one cycle late.
+            fsm.go("COMMIT")
+        with fsm.state("COMMIT"):
+            with m.If(room):
                 m.d.sync += self.committed.eq(head)
-                m.next = "OPEN"
+                fsm.go("OPEN")
+        with fsm.state("OPEN"):
+            m.d.comb += advance.eq(1)
+            m.d.sync += [place.eq(head), code.eq(1)]
+            fsm.go("SETTLE")
+        with fsm.state("SETTLE"):
+            fsm.go("WAIT")
+        with fsm.state("WAIT"):
+            with m.If(room & self.frames.valid):
+                with m.If(end):
+                    fsm.go("END")
+                with m.Elif(full):
+                    fsm.go("FULL")
+                with m.Elif(zero):
+                    fsm.go("ZERO")
+                with m.Else():
+                    fsm.go("BYTE")
+        with fsm.state("BYTE"):
+            m.d.comb += [at_head.eq(1), byte.eq(1), advance.eq(1), self.frames.ready.eq(1)]
+            m.d.sync += code.eq(code + 1)
+            fsm.go("SETTLE")
+        with fsm.state("ZERO"):
+            m.d.comb += [at_place.eq(1), self.frames.ready.eq(1)]
+            fsm.go("OPEN")
+        with fsm.state("FULL"):
+            # The byte waits until the full piece is closed.
+            m.d.comb += at_place.eq(1)
+            fsm.go("OPEN")
+        with fsm.state("END"):
+            m.d.comb += [at_place.eq(1), self.frames.ready.eq(1)]
+            fsm.go("DELIMITER")
         return m

@@ -7,12 +7,14 @@ has -1): a count whose sign says that nothing is left. The other six bits are un
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, ResetInserter, Signal, signed, unsigned
+from amaranth.hdl import Cat, Module, Signal, signed, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from hdl.link.signatures import BUFFER_ADDRESS_BITS, BUFFER_BYTES, CRC16, ERROR_BITS, FrameItem
+from hdl.core.one_hot import OneHot
+from hdl.link.crc import SerialCRC
+from hdl.link.signatures import BUFFER_ADDRESS_BITS, BUFFER_BYTES, ERROR_BITS, FrameItem
 from models.protocol import CRC_BYTES, HEADER_BYTES, Command
 
 #: Bits of a request's length less one, sign included.
@@ -79,17 +81,14 @@ class FrameReceiver(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.submodules.memory = memory = Memory(shape=unsigned(8), depth=BUFFER_BYTES, init=[])
-        # Reset instead of `start`, which costs a multiplexer in front of the CRC's logic.
-        rewind = Signal()
-        crc = CRC16.create()
-        m.submodules.crc = ResetInserter(rewind)(crc)
+        m.submodules.crc = crc = SerialCRC()
         read = memory.read_port(transparent_for=())
         write = memory.write_port()
 
         read_pointer = Signal(BUFFER_ADDRESS_BITS)
-        write_pointer = Signal(BUFFER_ADDRESS_BITS)
+        write_pointer = Signal(BUFFER_ADDRESS_BITS, reset_less=True)
         committed = Signal(BUFFER_ADDRESS_BITS)
-        length = Signal(signed(LENGTH_BITS), init=FIRST_LENGTH)
+        length = Signal(signed(LENGTH_BITS), reset_less=True)
 
         # Reading: the memory's output register is the stream's payload.
         fetch = Signal()
@@ -104,47 +103,50 @@ class FrameReceiver(wiring.Component):
             self.requests.payload.eq(read.data),
         ]
         with m.If(fetch):
-            m.d.sync += [read_pointer.eq(read_pointer + 1), self.requests.valid.eq(1)]
-        with m.Elif(self.requests.ready):
-            m.d.sync += self.requests.valid.eq(0)
-        with m.If(draining):
-            m.d.sync += self.requests.valid.eq(0)
+            m.d.sync += read_pointer.eq(read_pointer + 1)
+        m.d.sync += self.requests.valid.eq(
+            ~draining & (fetch | (self.requests.valid & ~self.requests.ready))
+        )
 
-        # Two bytes are held back: when the frame ends, they are the CRC. `older` is the
-        # frame's byte number `length - FIRST_LENGTH - CRC_BYTES`.
-        newer, older = Signal(8), Signal(8)
+        # Two bytes are held back: when the frame ends, they are its CRC.
+        newer = Signal(8, reset_less=True)
+        older = Signal(8, reset_less=True)
         byte, end = Signal(), Signal()
-        filling = Signal()
         m.d.comb += [
             byte.eq(self.frames.valid & ~self.frames.payload.end),
             end.eq(self.frames.valid & self.frames.payload.end),
-            filling.eq((length == FIRST_LENGTH) | (length == FIRST_LENGTH + 1)),
             crc.data.eq(older),
-            crc.valid.eq(byte & ~filling),
         ]
+        with m.If(byte):
+            m.d.sync += [
+                newer.eq(self.frames.payload.data),
+                older.eq(newer),
+                length.eq(length + 1),
+            ]
 
         expected = Signal(8)
-        in_sequence = Signal()
-        sync = Signal()
-        bad = Signal()
-        good = Signal()
+        in_sequence = Signal(reset_less=True)
+        sync = Signal(reset_less=True)
+        bad = Signal(reset_less=True)
+        good = Signal(reset_less=True)
+        rewind = Signal()
         store = Signal()
         advance = Signal()
-        started = Signal()
+        counting = Signal()  # the frame takes room
         whole = Signal()
-        m.d.comb += [
-            # Long enough: not negative, or -1.
-            whole.eq(~length[-1] | length.all()),
-            write.addr.eq(write_pointer),
-            write.data.eq(older),
-        ]
-        with m.If(store & ~bad):
+        full = Signal(reset_less=True)
+        m.d.comb += [write.addr.eq(write_pointer), write.data.eq(older)]
+        with m.If(store & byte & ~bad):
             m.d.comb += [write.en.eq(1), advance.eq(1)]
-        with m.If(advance):
+        with m.If(rewind):
+            m.d.sync += write_pointer.eq(committed)
+        with m.Elif(advance):
             m.d.sync += write_pointer.eq(write_pointer + 1)
         # The pointer moved onto the oldest byte in use: no room for this frame.
-        with m.If(self.framing_error | (started & (write_pointer == read_pointer))):
-            m.d.sync += bad.eq(1)
+        m.d.sync += [
+            full.eq(counting & (write_pointer == read_pointer)),
+            bad.eq(~rewind & (bad | full | self.framing_error)),
+        ]
         damaged = Signal()
         with m.If(damaged & ~self.error_counted):
             m.d.sync += self.link_errors.eq(self.link_errors + 1)
@@ -154,88 +156,85 @@ class FrameReceiver(wiring.Component):
             self.acknowledged.eq(0),
             self.repeat.eq(0),
             self.restart.eq(0),
+            good.eq(~bad & whole & ~self.malformed & (crc.crc == Cat(older, newer))),
         ]
-        with m.FSM(init="REWIND"):
-            with m.State("REWIND"):
-                m.d.comb += rewind.eq(1)
-                m.d.sync += [
-                    write_pointer.eq(committed),
-                    length.eq(FIRST_LENGTH),
-                    bad.eq(0),
-                ]
-                m.next = "SKIP_LOW"
-            with m.State("SKIP_LOW"):
-                m.d.comb += advance.eq(1)
-                m.next = "SKIP_HIGH"
-            with m.State("SKIP_HIGH"):
-                m.d.comb += [advance.eq(1), started.eq(1)]
-                m.next = "COLLECT"
-            with m.State("COLLECT"):
-                m.d.comb += started.eq(1)
+
+        m.submodules.fsm = fsm = OneHot(m, init="REWIND")
+        with fsm.state("REWIND"):
+            m.d.comb += [rewind.eq(1), crc.clear.eq(1)]
+            m.d.sync += length.eq(FIRST_LENGTH)
+            fsm.go("SKIP_LOW")
+        with fsm.state("SKIP_LOW"):
+            m.d.comb += advance.eq(1)
+            fsm.go("SKIP_HIGH")
+        with fsm.state("SKIP_HIGH"):
+            m.d.comb += [advance.eq(1), counting.eq(1)]
+            fsm.go("BYTE_0")
+        # While a byte comes, `older` is the one two before it.
+        states = ["BYTE_0", "BYTE_1", "BYTE_2", "BYTE_3", "BYTE_4", "MORE"]
+        for number, state in enumerate(states):
+            with fsm.state(state):
+                m.d.comb += counting.eq(1)
+                if state not in ("BYTE_0", "BYTE_1"):
+                    m.d.comb += crc.load.eq(byte)
+                if state in ("BYTE_2", "BYTE_4", "MORE"):
+                    m.d.comb += store.eq(1)
                 with m.If(byte):
-                    m.d.sync += [
-                        newer.eq(self.frames.payload.data),
-                        older.eq(newer),
-                        length.eq(length + 1),
-                    ]
-                    with m.Switch(length):
-                        with m.Case(FIRST_LENGTH, FIRST_LENGTH + 1):
-                            pass
-                        with m.Case(FIRST_LENGTH + 2):
-                            m.d.sync += [
-                                self.sequence.eq(older),
-                                in_sequence.eq(older == expected),
-                            ]
-                            m.d.comb += store.eq(1)
-                        with m.Case(FIRST_LENGTH + 3):
-                            m.d.sync += self.acknowledge.eq(older)
-                        with m.Case(FIRST_LENGTH + 4):
-                            m.d.sync += sync.eq(older == Command.SYNC)
-                            m.d.comb += store.eq(1)
-                        with m.Default():
-                            m.d.comb += store.eq(1)
-                with m.If(end):
-                    m.d.sync += good.eq(
-                        ~bad & whole & ~self.malformed & (Cat(older, newer) == crc.crc)
-                    )
-                    m.next = "CHECK"
-                    with m.If((length == FIRST_LENGTH) & ~bad):
-                        m.next = "REWIND"  # an empty frame
-            with m.State("CHECK"):
-                m.next = "REWIND"
-                with m.If(~good):
-                    m.d.comb += damaged.eq(~self.link_errors.all())
-                with m.Else():
-                    m.d.sync += [
-                        self.acknowledged.eq(~sync),
-                        self.repeat.eq(~sync & ~in_sequence),
-                    ]
-                    with m.If(sync):
-                        m.next = "DRAIN"
-                    with m.Elif(in_sequence):
-                        m.next = "COMMIT"
-            with m.State("DRAIN"):
-                m.d.comb += draining.eq(1)
-                with m.If(drained):
-                    m.next = "COMMIT"
-            with m.State("COMMIT"):
-                m.d.sync += [
-                    committed.eq(write_pointer),
-                    write_pointer.eq(committed),
-                    expected.eq(self.sequence + 1),
-                    self.restart.eq(sync),
-                ]
-                m.next = "LENGTH_LOW"
-            with m.State("LENGTH_LOW"):
-                m.d.comb += [
-                    blocked.eq(1),
-                    write.data[:8].eq(length[:8]),
-                    write.en.eq(1),
-                    advance.eq(1),
-                ]
-                m.next = "LENGTH_HIGH"
-            with m.State("LENGTH_HIGH"):
-                # The byte's other bits mean nothing.
-                m.d.comb += [blocked.eq(1), write.data[:2].eq(length[8:]), write.en.eq(1)]
-                m.next = "REWIND"
+                    if state == "BYTE_2":
+                        m.d.sync += [
+                            self.sequence.eq(older),
+                            in_sequence.eq(older == expected),
+                        ]
+                    elif state == "BYTE_3":
+                        m.d.sync += self.acknowledge.eq(older)
+                    elif state == "BYTE_4":
+                        m.d.sync += sync.eq(older == Command.SYNC)
+                    if state != "MORE":
+                        fsm.go(states[number + 1])
+                if state == "BYTE_0":
+                    # An empty frame is nothing.
+                    with m.If(end & ~bad):
+                        fsm.go("REWIND")
+                    with m.Elif(end):
+                        fsm.go("CHECK")
+                else:
+                    m.d.comb += whole.eq(state == "MORE")
+                    with m.If(end):
+                        fsm.go("CHECK")
+        with fsm.state("CHECK"):
+            m.d.comb += damaged.eq(~good & ~self.link_errors.all())
+            m.d.sync += [
+                self.acknowledged.eq(good & ~sync),
+                self.repeat.eq(good & ~sync & ~in_sequence),
+            ]
+            with m.If(good & sync):
+                fsm.go("DRAIN")
+            with m.Elif(good & in_sequence):
+                fsm.go("COMMIT")
+            with m.Else():
+                fsm.go("REWIND")
+        with fsm.state("DRAIN"):
+            m.d.comb += draining.eq(1)
+            with m.If(drained):
+                fsm.go("COMMIT")
+        with fsm.state("COMMIT"):
+            m.d.comb += rewind.eq(1)
+            m.d.sync += [
+                committed.eq(write_pointer),
+                expected.eq(self.sequence + 1),
+                self.restart.eq(sync),
+            ]
+            fsm.go("LENGTH_LOW")
+        with fsm.state("LENGTH_LOW"):
+            m.d.comb += [
+                blocked.eq(1),
+                write.data.eq(length),
+                write.en.eq(1),
+                advance.eq(1),
+            ]
+            fsm.go("LENGTH_HIGH")
+        with fsm.state("LENGTH_HIGH"):
+            # The byte's other bits mean nothing.
+            m.d.comb += [blocked.eq(1), write.data[:2].eq(length[8:]), write.en.eq(1)]
+            fsm.go("REWIND")
         return m

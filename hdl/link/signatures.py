@@ -2,7 +2,6 @@
 
 from amaranth.hdl import signed
 from amaranth.lib import data, stream
-from amaranth.lib.crc import Algorithm, Parameters
 from amaranth.lib.wiring import In, Out, Signature
 
 from hdl.core.signatures import (
@@ -23,16 +22,6 @@ BUFFER_CAPACITY = BUFFER_BYTES - 1
 
 #: Bits of the number of damaged frames that wait to be counted.
 ERROR_BITS = 3
-
-#: CRC-16/CCITT-FALSE, `binascii.crc_hqx(data, 0xFFFF)`.
-CRC16: Parameters = Algorithm(
-    crc_width=16,
-    polynomial=0x1021,
-    initial_crc=0xFFFF,
-    reflect_input=False,
-    reflect_output=False,
-    xor_output=0,
-)(data_width=8)
 
 
 class FrameItem(data.Struct):
