@@ -6,7 +6,7 @@ The engine's side of the link is `hdl.link.signatures.engine_signature`, with th
 
 from typing import Any
 
-from amaranth.hdl import Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -180,7 +180,13 @@ class CommandUnit(wiring.Component):
             m.d.comb += getattr(registers, name).eq(getattr(strobes, name))
         m.d.comb += sender.start.eq(strobes.send)
         m.d.sync += [
-            fields.field.eq(Mux(choices.field == Field.RUN, run, choices.field)),
+            fields.field.eq(
+                Mux(
+                    choices.next_of_run,
+                    run,
+                    choices.field | Mux(choices.value, Cat(scores & registers.byte[0], ~scores), 0),
+                )
+            ),
             sender.silent.eq(choices.silent),
             sender.end.eq(choices.end),
             registers.tallying.eq(choices.increment),
@@ -227,17 +233,18 @@ class CommandUnit(wiring.Component):
                 m.d.sync += register.eq(0)
 
         # Conditions.
-        writing = Signal()
         units_done = Signal()
         selected = Signal()
         due = engine.command.payload.due
-        m.d.comb += registers.words.eq(writing & ~counting)
+        now = control.conditions
+        m.d.comb += [
+            stepping.eq(now.command[Command.STEPS]),
+            registers.words.eq(now.command[Command.WRITE] & ~counting),
+        ]
         m.d.sync += [
-            stepping.eq(code == Command.STEPS),
-            writing.eq(code == Command.WRITE),
             same.eq(request == fields.data),
-            fields.hide.eq((code == Command.IDENTIFY) & ~engine.network_valid),
-            problem.eq(self._problem(m, code, registers.remaining, engine.network_valid)),
+            fields.hide.eq(now.command[Command.IDENTIFY] & ~engine.network_valid),
+            problem.eq(self._problem(m, now.command, registers, engine.network_valid)),
             due.eq(
                 ((flags & StepFlags.LAST).any() & registers.none_left)
                 | (flags & StepFlags.READOUT_ALL).any()
@@ -256,13 +263,15 @@ class CommandUnit(wiring.Component):
             m.d.sync += units_done.eq(address[:8] == engine.outputs_count)
         with m.Else():
             m.d.sync += units_done.eq(~registers.remaining[:8] == request)
-        now = control.conditions
+        for command in Command:
+            m.d.sync += now.command[command].eq(code == command)
         m.d.comb += [
             now.valid.eq(self.requests.valid),
             now.errors.eq(self.link_errors.any()),
-            now.code.eq(code),
-            now.problem.eq(problem),
-            now.status.eq(status),
+            now.problem.eq(problem != Status.OK),
+            now.hide.eq(fields.hide),
+            now.refused.eq(status[:2].any()),
+            now.ok.eq(status == Status.OK),
             now.network_valid.eq(engine.network_valid),
             now.none_left.eq(registers.none_left),
             now.zero_left.eq(registers.zero_left),
@@ -271,8 +280,6 @@ class CommandUnit(wiring.Component):
             now.size_end.eq(run == Field.IMAGE_WORDS + 2),
             now.run_end.eq(run == 0),
             now.units_done.eq(units_done),
-            now.scores.eq(scores),
-            now.byte_odd.eq(registers.byte[0]),
             now.stepping.eq(stepping),
             now.counting.eq(counting),
             now.final.eq(final),
@@ -285,23 +292,28 @@ class CommandUnit(wiring.Component):
         ]
         return m
 
-    def _problem(self, m: Module, code: Signal, remaining: Any, network_valid: Any) -> Signal:
+    def _problem(self, m: Module, is_command: Any, registers: Any, network_valid: Any) -> Signal:
         """Return what is wrong with a request, as far as its code and its length tell."""
+        lengths = {
+            length: Signal(name=f"length_{length}".replace("-", "minus_"))
+            for length in {*_EXACT_LENGTH.values()}
+        }
+        too_short = Signal()
+        m.d.sync += [signal.eq(registers.remaining == n) for n, signal in lengths.items()]
+        # At least three bytes: an address and data, or region and address.
+        m.d.sync += too_short.eq(registers.remaining[-1] | (registers.remaining[1:] == 0))
         problem = Signal(Status)
-        bad_length = Signal()
-        with m.Switch(code):
-            for command in Command:
-                with m.Case(command):
-                    if command in _NEEDS_NETWORK:
-                        with m.If(~network_valid):
-                            m.d.comb += problem.eq(Status.NO_NETWORK)
-                    if command in _EXACT_LENGTH:
-                        m.d.comb += bad_length.eq(remaining != _EXACT_LENGTH[command])
-                    elif command in (Command.WRITE, Command.WRITE_STATE):
-                        # At least three bytes: an address and data, or region and address.
-                        m.d.comb += bad_length.eq(remaining[-1] | (remaining[1:] == 0))
-            with m.Default():
-                m.d.comb += problem.eq(Status.UNKNOWN_COMMAND)
-        with m.If(bad_length):
-            m.d.comb += problem.eq(Status.BAD_LENGTH)
+        m.d.comb += problem.eq(Status.UNKNOWN_COMMAND)
+        for command in Command:
+            with m.If(is_command[command]):
+                m.d.comb += problem.eq(Status.OK)
+                if command in _NEEDS_NETWORK:
+                    with m.If(~network_valid):
+                        m.d.comb += problem.eq(Status.NO_NETWORK)
+                if command in _EXACT_LENGTH:
+                    with m.If(~lengths[_EXACT_LENGTH[command]]):
+                        m.d.comb += problem.eq(Status.BAD_LENGTH)
+                elif command in (Command.WRITE, Command.WRITE_STATE):
+                    with m.If(too_short):
+                        m.d.comb += problem.eq(Status.BAD_LENGTH)
         return problem

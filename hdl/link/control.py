@@ -1,10 +1,15 @@
-"""The command unit's control: states, what each of them does, and which one is next."""
+"""The command unit's control: states, what each of them does, and which one is next.
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+The table `STATES` is the program; `CommandControl` makes one flip-flop of each state. A state
+that always has the same successor then costs nothing else, and an action is the OR of the
+states that name it.
+"""
 
-from amaranth.hdl import Module, Mux, Signal
+from functools import reduce
+from operator import or_
+from typing import Any, NamedTuple
+
+from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -52,11 +57,13 @@ class Choices(data.Struct):
     """Which one, where an action says only what; they stand while the state does."""
 
     field: FIELD_BITS
+    next_of_run: 1  # the field is the run's
+    value: 1  # the field is a score's byte or a unit's state
     run: FIELD_BITS
     status: Status
     problem: 1  # the status is what was found to be wrong
     operation: Operation
-    silent: 1  # do not send the field
+    silent: 1  # select the field, do not send it
     end: 1  # send the frame's end
     increment: 1  # what is gathered
 
@@ -66,9 +73,11 @@ class Conditions(data.Struct):
 
     valid: 1  # a request waits
     errors: 1  # damaged frames are to be counted
-    code: 8
-    problem: Status
-    status: Status
+    command: len(Command)  # the request's code, a bit for each command
+    problem: 1
+    hide: 1  # IDENTIFY without a network: there is nothing to check
+    refused: 1  # a status that has nothing more to tell
+    ok: 1
     network_valid: 1
     none_left: 1
     zero_left: 1
@@ -77,8 +86,6 @@ class Conditions(data.Struct):
     size_end: 1  # the image's size has been compared
     run_end: 1  # the last field of a run has been sent
     units_done: 1
-    scores: 1
-    byte_odd: 1
     stepping: 1
     counting: 1
     final: 1
@@ -88,6 +95,155 @@ class Conditions(data.Struct):
     step_done: 1
     selected: 1  # this counter is to be incremented
     counters_end: 1
+
+
+class State(NamedTuple):
+    """A state: actions, conditions with their successors in order of priority, choices.
+
+    A condition is a member of `Conditions`, the name of a command, or "" for always.
+    """
+
+    actions: str
+    successors: tuple[tuple[str, str], ...]
+    choices: dict[str, int] = {}  # noqa: RUF012
+
+
+def _go(actions: str, successor: str, **choices: int) -> State:
+    return State(actions, (("", successor),), choices)
+
+
+def _if(actions: str, *successors: tuple[str, str], **choices: int) -> State:
+    return State(actions, successors, choices)
+
+
+_UNITS = (("units_done", "UNITS_DONE"), ("", "UNIT"))
+_COUNTER = (("counters_end", "TALLIED"), ("selected", "COUNT"), ("", "TALLY_NEXT"))
+
+STATES: dict[str, State] = {
+    # A request's header.
+    "IDLE": _if("clear", ("valid", "LENGTH_LOW"), ("errors", "TALLY_BEGIN"), ("", "IDLE")),
+    "LENGTH_LOW": _go("take address_shift", "LENGTH_HIGH"),
+    "LENGTH_HIGH": _go("take address_shift", "SEQUENCE"),
+    "SEQUENCE": _go("send", "SEQUENCE_TAKE", field=Field.REQUEST),
+    "SEQUENCE_TAKE": _go("take", "CODE"),
+    "CODE": _go("take load_code remaining_load", "DISPATCH"),
+    "DISPATCH": _if(
+        "",
+        ("problem", "PROBLEM"),
+        ("hide", "STATUS"),
+        ("IDENTIFY", "CHECK"),
+        ("ACTIVATE", "CHECK_ACTIVATE"),
+        ("WRITE", "WRITE"),
+        ("STEPS", "SIZE"),
+        ("RESET", "RESET"),
+        ("REPLAY", "REPLAY"),
+        ("READ_STATE", "REGION"),
+        ("WRITE_STATE", "REGION"),
+        ("", "STATUS"),
+    ),
+    "PROBLEM": _go("set_status", "DRAIN", problem=1),
+    "DRAIN": _if("", ("none_left", "STATUS"), ("", "DRAIN_TAKE")),
+    "DRAIN_TAKE": _if("take", ("none_left", "STATUS"), ("", "DRAIN_TAKE")),
+    # ACTIVATE and IDENTIFY.
+    "CHECK": _go("issue", "STATUS", operation=Operation.CHECK.value),
+    "CHECK_ACTIVATE": _go("issue", "COMPARE_SIZE", operation=Operation.CHECK.value),
+    "COMPARE_SIZE": _go("load_run", "COMPARE", run=Field.IMAGE_WORDS),
+    "COMPARE": _go("send", "COMPARED", next_of_run=1, silent=1),
+    "COMPARED": _if(
+        "take compare advance_run",
+        ("size_end", "COMPARE_CRC"),
+        ("run_end", "COMPARED_ALL"),
+        ("", "COMPARE"),
+    ),
+    "COMPARE_CRC": _go("load_run", "COMPARE", run=Field.CRC),
+    "COMPARED_ALL": _if("address_clear", ("ok", "CONFIGURE"), ("", "REFUSE")),
+    "CONFIGURE": _if(
+        "issue",
+        ("network_valid", "STATUS"),
+        ("", "REFUSE"),
+        operation=Operation.CONFIGURE.value,
+    ),
+    "REFUSE": _go("set_status invalidate", "STATUS", status=Status.BAD_NETWORK),
+    # RESET, REPLAY, WRITE, READ_STATE, WRITE_STATE.
+    "RESET": _go("address_clear issue", "STATUS", operation=Operation.RESET.value),
+    "REPLAY": _go("address_clear issue", "STATUS", operation=Operation.REPLAY.value),
+    "WRITE": _go("invalidate", "ADDRESS_LOW"),
+    "REGION": _if("take load_region", ("foreign", "NO_REGION"), ("", "ADDRESS_LOW")),
+    "NO_REGION": _go("set_status", "DRAIN", status=Status.BAD_ARGUMENT),
+    "ADDRESS_LOW": _go("take address_shift", "ADDRESS_HIGH"),
+    "ADDRESS_HIGH": _if(
+        "take address_shift", ("READ_STATE", "STATUS"), ("none_left", "STATUS"), ("", "DATA")
+    ),
+    "DATA": _if("take gather byte_advance", ("none_left", "DATA_END"), ("", "DATA")),
+    "DATA_END": _if("", ("byte_zero", "STATUS"), ("", "PART_LEFT")),
+    "PART_LEFT": _go("set_status", "STATUS", status=Status.BAD_LENGTH),
+    # The response.
+    "STATUS": _go("send", "CODE_ECHO", field=Field.STATUS),
+    "CODE_ECHO": _if(
+        "send",
+        ("refused", "END"),
+        ("SYNC", "NONCE_LOW"),
+        ("IDENTIFY", "IDENTITY"),
+        ("ACTIVATE", "CRC"),
+        ("COUNTERS", "COUNTERS"),
+        ("READ_STATE", "UNITS"),
+        ("STEPS", "FLAGS"),
+        ("", "END"),
+        field=Field.CODE,
+    ),
+    "NONCE_LOW": _go("send", "NONCE_LOW_TAKE", field=Field.REQUEST),
+    "NONCE_LOW_TAKE": _go("take", "NONCE_HIGH"),
+    "NONCE_HIGH": _go("send", "NONCE_HIGH_TAKE", field=Field.REQUEST),
+    "NONCE_HIGH_TAKE": _go("take", "VERSION"),
+    "VERSION": _go("send", "END", field=Field.VERSION),
+    "IDENTITY": _go("load_run", "RUN", run=Field.IDENTITY),
+    "CRC": _go("load_run", "RUN", run=Field.CRC),
+    "RUN": _go("send", "RUN_NEXT", next_of_run=1),
+    "RUN_NEXT": _if("advance_run", ("run_end", "END"), ("", "RUN")),
+    "COUNTERS": _if("address_clear set_counting set_scores", *_UNITS),
+    # From here on `remaining` is -1 - (units sent).
+    "UNITS": _if("remaining_count", *_UNITS),
+    "UNIT": _go("send", "UNIT_SENT", value=1),
+    "UNIT_SENT": _if("byte_advance unit_advance", *_UNITS),
+    "UNITS_DONE": _if(
+        "",
+        ("final", "END"),
+        ("stepping", "RECORD_PART"),
+        ("counting", "END"),
+        ("", "UNITS_TAKE"),
+    ),
+    "UNITS_TAKE": _go("take", "END"),
+    "END": _go("send", "CLOSE", end=1),
+    "CLOSE": _go("set_closing", "TALLY_BEGIN"),
+    # Steps, each with its record if one is due: label, busy cycles, scores.
+    # Whole steps: subtract I until nothing is left, then begin anew.
+    "SIZE": _if(
+        "remaining_step", ("none_left", "SIZE_WRONG"), ("zero_left", "SIZE_RIGHT"), ("", "SIZE")
+    ),
+    "SIZE_RIGHT": _go("remaining_load", "STATUS"),
+    "SIZE_WRONG": _go("remaining_load set_status", "DRAIN", status=Status.BAD_LENGTH),
+    "FLAGS": _if("take load_flags address_clear set_scores", ("first", "FIRST"), ("", "STEP")),
+    "FIRST": _go("issue", "STEP", operation=Operation.RESET.value),
+    "STEP": _go("remaining_step address_clear clear_counting", "STEP_GO"),
+    "STEP_GO": _go("issue set_step_done", "TALLY_BEGIN", operation=Operation.STEP.value),
+    "STEP_TALLIED": _if("clear_step_done", ("due", "LABEL"), ("", "STEPPED")),
+    "LABEL": _go("send", "LABEL_HIGH", field=Field.LABEL),
+    "LABEL_HIGH": _go("send", "COUNTERS", field=Field.LABEL_HIGH),
+    "RECORD_PART": _if("", ("label_only", "STEPPED"), ("counting", "SCORES"), ("", "STEPPED")),
+    "SCORES": _if("address_clear clear_counting", *_UNITS),
+    "STEPPED": _if("", ("none_left", "FINAL"), ("", "STEP")),
+    "FINAL": _go("set_final", "COUNTERS"),
+    # Counters: look for those to increment.
+    "TALLY_BEGIN": _go("address_clear carry_clear set_counting set_scores", "TALLY_NEXT"),
+    "TALLY_NEXT": _if("address_advance", *_COUNTER),
+    "TALLY": _if("", *_COUNTER),
+    "TALLIED": _if("", ("step_done", "STEP_TALLIED"), ("", "IDLE")),
+    "COUNT": _go("carry_set", "INCREMENT"),
+    "INCREMENT": _go("send", "INCREMENTED", value=1, silent=1),
+    "INCREMENTED": _if(
+        "gather byte_advance", ("byte_zero", "TALLY"), ("", "INCREMENT"), increment=1
+    ),
+}
 
 
 class CommandControl(wiring.Component):
@@ -111,256 +267,35 @@ class CommandControl(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        now = self.conditions
-        choices = self.choices
+        inside = {name: Signal(name=f"in_{name.lower()}", init=name == "IDLE") for name in STATES}
 
-        @contextmanager
-        def state(name: str, *actions: str, **chosen: Any) -> Iterator[None]:
-            """Open a state with its actions and choices; the body chooses the successor."""
-            with m.State(name):
-                m.d.comb += [getattr(self.actions, action).eq(1) for action in actions]
-                m.d.comb += [getattr(choices, name).eq(value) for name, value in chosen.items()]
-                with m.If(self.decide):
-                    yield
+        arrivals: dict[str, list[Value]] = {name: [] for name in STATES}
+        for name, state in STATES.items():
+            here: Value = inside[name]
+            for condition, successor in state.successors:
+                holds = self._condition(condition)
+                arrivals[successor].append(here & holds)
+                here = here & ~holds
+        with m.If(self.decide):
+            for name, ways in arrivals.items():
+                m.d.sync += inside[name].eq(reduce(or_, ways))
 
-        def then(name: str) -> None:
-            m.next = name
-
-        def units() -> None:
-            m.next = "UNIT"
-            with m.If(now.units_done):
-                m.next = "UNITS_DONE"
-
-        def counter() -> None:
-            m.next = "TALLY_NEXT"
-            with m.If(now.counters_end):
-                m.next = "IDLE"
-                with m.If(now.step_done):
-                    m.next = "STEP_TALLIED"
-            with m.Elif(now.selected):
-                m.next = "COUNT"
-
-        value = Signal(FIELD_BITS)
-        m.d.comb += value.eq(Mux(now.scores, Field.SCORE_LOW | now.byte_odd, Field.HIDDEN))
-
-        with m.FSM():
-            # A request's header.
-            with state("IDLE", "clear"):
-                with m.If(now.valid):
-                    m.next = "LENGTH_LOW"
-                with m.Elif(now.errors):
-                    m.next = "TALLY_BEGIN"
-            with state("LENGTH_LOW", "take", "address_shift"):
-                then("LENGTH_HIGH")
-            with state("LENGTH_HIGH", "take", "address_shift"):
-                then("SEQUENCE")
-            with state("SEQUENCE", "send", field=Field.REQUEST):
-                then("SEQUENCE_TAKE")
-            with state("SEQUENCE_TAKE", "take"):
-                then("CODE")
-            with state("CODE", "take", "load_code", "remaining_load"):
-                with m.If(now.problem != Status.OK):
-                    m.next = "PROBLEM"
-                with m.Else(), m.Switch(now.code):
-                    with m.Case(Command.IDENTIFY):
-                        m.next = "CHECK"
-                        # No network, nothing to check.
-                        with m.If(~now.network_valid):
-                            m.next = "STATUS"
-                    for command, first in (
-                        (Command.ACTIVATE, "CHECK_ACTIVATE"),
-                        (Command.WRITE, "WRITE"),
-                        (Command.STEPS, "SIZE"),
-                        (Command.RESET, "RESET"),
-                        (Command.REPLAY, "REPLAY"),
-                        (Command.READ_STATE, "REGION"),
-                        (Command.WRITE_STATE, "REGION"),
-                    ):
-                        with m.Case(command):
-                            m.next = first
-                    with m.Default():
-                        m.next = "STATUS"
-            with state("PROBLEM", "set_status", problem=1):
-                then("DRAIN")
-            with state("DRAIN"):
-                m.next = "DRAIN_TAKE"
-                with m.If(now.none_left):
-                    m.next = "STATUS"
-            with state("DRAIN_TAKE", "take"):
-                with m.If(now.none_left):
-                    m.next = "STATUS"
-
-            # ACTIVATE and IDENTIFY.
-            with state("CHECK", "issue", operation=Operation.CHECK):
-                then("STATUS")
-            with state("CHECK_ACTIVATE", "issue", operation=Operation.CHECK):
-                then("COMPARE_SIZE")
-            with state("COMPARE_SIZE", "load_run", run=Field.IMAGE_WORDS):
-                then("COMPARE")
-            with state("COMPARE", "send", field=Field.RUN, silent=1):
-                then("COMPARED")
-            with state("COMPARED", "take", "compare", "advance_run"):
-                m.next = "COMPARE"
-                with m.If(now.size_end):
-                    m.next = "COMPARE_CRC"
-                with m.Elif(now.run_end):
-                    m.next = "COMPARED_ALL"
-            with state("COMPARE_CRC", "load_run", run=Field.CRC):
-                then("COMPARE")
-            with state("COMPARED_ALL", "address_clear"):
-                m.next = "REFUSE"
-                with m.If(now.status == Status.OK):
-                    m.next = "CONFIGURE"
-            with state("CONFIGURE", "issue", operation=Operation.CONFIGURE):
-                m.next = "REFUSE"
-                with m.If(now.network_valid):
-                    m.next = "STATUS"
-            with state("REFUSE", "set_status", "invalidate", status=Status.BAD_NETWORK):
-                then("STATUS")
-
-            # RESET, REPLAY, WRITE, READ_STATE, WRITE_STATE.
-            with state("RESET", "address_clear", "issue", operation=Operation.RESET):
-                then("STATUS")
-            with state("REPLAY", "address_clear", "issue", operation=Operation.REPLAY):
-                then("STATUS")
-            with state("WRITE", "invalidate"):
-                then("ADDRESS_LOW")
-            with state("REGION", "take", "load_region"):
-                m.next = "ADDRESS_LOW"
-                with m.If(now.foreign):
-                    m.next = "NO_REGION"
-            with state("NO_REGION", "set_status", status=Status.BAD_ARGUMENT):
-                then("DRAIN")
-            with state("ADDRESS_LOW", "take", "address_shift"):
-                then("ADDRESS_HIGH")
-            with state("ADDRESS_HIGH", "take", "address_shift"):
-                m.next = "DATA"
-                with m.If((now.code == Command.READ_STATE) | now.none_left):
-                    m.next = "STATUS"
-            with state("DATA", "take", "gather", "byte_advance"):
-                with m.If(now.none_left):
-                    m.next = "DATA_END"
-            with state("DATA_END"):
-                m.next = "WRONG_LENGTH"
-                with m.If(now.byte_zero):
-                    m.next = "STATUS"
-            with state("WRONG_LENGTH", "set_status", status=Status.BAD_LENGTH):
-                then("STATUS")
-
-            # The response.
-            with state("STATUS", "send", field=Field.STATUS):
-                then("CODE_ECHO")
-            with state("CODE_ECHO", "send", field=Field.CODE):
-                m.next = "END"
-                # OK and BAD_NETWORK: only these have more to tell.
-                with m.If(~now.status[:2].any()), m.Switch(now.code):
-                    for command, first in (
-                        (Command.SYNC, "NONCE_LOW"),
-                        (Command.IDENTIFY, "IDENTITY"),
-                        (Command.ACTIVATE, "CRC"),
-                        (Command.COUNTERS, "COUNTERS"),
-                        (Command.READ_STATE, "UNITS"),
-                        (Command.STEPS, "FLAGS"),
-                    ):
-                        with m.Case(command):
-                            m.next = first
-            with state("NONCE_LOW", "send", field=Field.REQUEST):
-                then("NONCE_LOW_TAKE")
-            with state("NONCE_LOW_TAKE", "take"):
-                then("NONCE_HIGH")
-            with state("NONCE_HIGH", "send", field=Field.REQUEST):
-                then("NONCE_HIGH_TAKE")
-            with state("NONCE_HIGH_TAKE", "take"):
-                then("VERSION")
-            with state("VERSION", "send", field=Field.VERSION):
-                then("END")
-            with state("IDENTITY", "load_run", run=Field.IDENTITY):
-                then("RUN")
-            with state("CRC", "load_run", run=Field.CRC):
-                then("RUN")
-            with state("RUN", "send", field=Field.RUN):
-                then("RUN_NEXT")
-            with state("RUN_NEXT", "advance_run"):
-                m.next = "RUN"
-                with m.If(now.run_end):
-                    m.next = "END"
-            with state("COUNTERS", "address_clear", "set_counting", "set_scores"):
-                units()
-            with state("UNITS", "remaining_count"):
-                # From here on `remaining` is -1 - (units sent).
-                units()
-            with state("UNIT", "send", field=value):
-                then("UNIT_SENT")
-            with state("UNIT_SENT", "byte_advance", "unit_advance"):
-                units()
-            with state("UNITS_DONE"):
-                m.next = "UNITS_TAKE"
-                with m.If(now.counting):
-                    m.next = "END"
-                with m.If(now.stepping):
-                    m.next = "SCORES"
-                    with m.If(now.label_only | ~now.counting):
-                        m.next = "STEPPED"
-                    with m.If(now.final):
-                        m.next = "END"
-            with state("UNITS_TAKE", "take"):
-                then("END")
-            with state("END", "send", end=1):
-                then("CLOSE")
-            with state("CLOSE", "set_closing"):
-                then("TALLY_BEGIN")
-
-            # Steps, each with its record if one is due.
-            with state("SIZE", "remaining_step"):
-                # Whole steps: subtract I until nothing is left, then begin anew.
-                with m.If(now.none_left):
-                    m.next = "SIZE_WRONG"
-                with m.Elif(now.zero_left):
-                    m.next = "SIZE_RIGHT"
-            with state("SIZE_RIGHT", "remaining_load"):
-                then("STATUS")
-            with state("SIZE_WRONG", "remaining_load", "set_status", status=Status.BAD_LENGTH):
-                then("DRAIN")
-            with state("FLAGS", "take", "load_flags", "address_clear", "set_scores"):
-                m.next = "STEP"
-                with m.If(now.first):
-                    m.next = "FIRST"
-            with state("FIRST", "issue", operation=Operation.RESET):
-                then("STEP")
-            with state("STEP", "remaining_step", "address_clear", "clear_counting"):
-                then("STEP_GO")
-            with state("STEP_GO", "issue", "set_step_done", operation=Operation.STEP):
-                then("TALLY_BEGIN")
-            with state("STEP_TALLIED", "clear_step_done"):
-                m.next = "STEPPED"
-                with m.If(now.due):
-                    m.next = "LABEL"
-            with state("LABEL", "send", field=Field.LABEL):
-                then("LABEL_HIGH")
-            with state("LABEL_HIGH", "send", field=Field.LABEL_HIGH):
-                then("COUNTERS")
-            with state("SCORES", "address_clear", "clear_counting"):
-                units()
-            with state("STEPPED"):
-                m.next = "STEP"
-                with m.If(now.none_left):
-                    m.next = "FINAL"
-            with state("FINAL", "set_final"):
-                then("COUNTERS")
-
-            # Counters: look for those to increment.
-            with state("TALLY_BEGIN", "address_clear", "carry_clear", "set_counting", "set_scores"):
-                then("TALLY_NEXT")
-            with state("TALLY_NEXT", "address_advance"):
-                counter()
-            with state("TALLY"):
-                counter()
-            with state("COUNT", "carry_set"):
-                then("INCREMENT")
-            with state("INCREMENT", "send", field=value, silent=1):
-                then("INCREMENTED")
-            with state("INCREMENTED", "gather", "byte_advance", increment=1):
-                m.next = "INCREMENT"
-                with m.If(now.byte_zero):
-                    m.next = "TALLY"
+        for action in Actions.as_shape().members:
+            states = [inside[n] for n, s in STATES.items() if action in s.actions.split()]
+            m.d.comb += getattr(self.actions, action).eq(reduce(or_, states))
+        for choice in Choices.as_shape().members:
+            chosen = [
+                Mux(inside[n], v, 0)
+                for n, s in STATES.items()
+                for c, v in s.choices.items()
+                if c == choice
+            ]
+            m.d.comb += Value.cast(getattr(self.choices, choice)).eq(reduce(or_, chosen))
         return m
+
+    def _condition(self, name: str) -> Value:
+        if not name:
+            return Const(1, 1)
+        if name in Command.__members__:
+            return self.conditions.command[Command[name]]
+        return getattr(self.conditions, name)

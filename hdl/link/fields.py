@@ -8,7 +8,6 @@
 8, 9   label
 16..18 the answer to SYNC: two bytes of the request, protocol version
 31..63 the answer to IDENTIFY; ACTIVATE's is its end, the CRC-32 at 60..63
-7      stands for the next field of a run
 ====== ==========================================================================
 """
 
@@ -39,7 +38,6 @@ class Field(IntEnum):
     REQUEST = 3
     STATUS = 4
     CODE = 5
-    RUN = 7
     LABEL = 8
     LABEL_HIGH = 9
     NONCE = 16
