@@ -11,8 +11,8 @@ from sim.runner import BenchFailure, run_bench
 class Counter(wiring.Component):
     """Says that it never reaches nine."""
 
-    enable: In(1)
-    count: Out(8)
+    def __init__(self):
+        super().__init__({"enable": In(1), "count": Out(8)})
 
     def elaborate(self, platform):
         m = Module()
