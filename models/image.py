@@ -25,7 +25,8 @@ last. So Sh of a layer is directly below Sx of the next (or the readout's).
 Weights are *group-major*: the word of source i and group g is at ``base + g * sources + i``,
 so the engine steps through an event's words by adding a constant, and never multiplies. U of
 a layer and the matrix that feeds what lies above it form one block, walked in one go: a state
-event is one edge for the engine.
+event is one edge for the engine. Units are numbered through all layers, as their states lie
+in memory; the record of a layer holds its block's base less its first unit's number.
 
 Hazard. A lane reads an accumulator one cycle before it writes it back. The engine is exact as
 long as no accumulator is read in the cycle in which it is written, that is, as long as an
@@ -85,7 +86,7 @@ class Capacity:
     lanes: int
     store_words: int
     accumulator_words: int = 128
-    state_units: int = 512
+    state_units: int = 256
     input_size: int = 512
     layer_units: int = 256
     outputs: int = 120
@@ -381,7 +382,7 @@ def compile_image(network: Network, lanes: int) -> Image:
                 place.units | (place.slots - 1) << 9,
                 place.accumulator | place.groups << 7,
                 place.edge.accumulator | (place.edge.words - 1) << 7,
-                place.edge.base,
+                (place.edge.base - place.state) & 0xFFFF,
                 after,
             ],
         )

@@ -62,7 +62,7 @@ class Engine(wiring.Component):
         Index of the largest score of the last readout.
     crc32 : Out(32)
         Result of the last CHECK.
-    state_* : state memory, 9-bit address, data a cycle later
+    state_* : state memory, 8-bit address, data a cycle later
     score_* : score memory, 16-bit half-words (scores, low half first, from address 0; the 64-bit
         counters of busy cycles and of events from address 240), data a cycle later
     store_* : writes to the store
@@ -169,8 +169,11 @@ class Engine(wiring.Component):
             inputs.fresh.eq(sequencer.inputs_fresh),
         ]
 
+        # Units are read and written in order: two counters address the state memory.
+        read_unit = Signal(STATE_ADDRESS_BITS, reset_less=True)
+        write_unit = Signal(STATE_ADDRESS_BITS, reset_less=True)
+
         # Gate pass: sums to new states, new states to the memory and to the event list.
-        unit = Signal(8, reset_less=True)
         m.d.comb += [
             row_pass.start.eq(sequencer.pass_start),
             reader.advance.eq(row_pass.advance),
@@ -182,7 +185,7 @@ class Engine(wiring.Component):
             gate.limit.eq(reader.header.limit),
             gate.theta.eq(reader.theta),
             events.append.eq(gate.done & gate.changed),
-            events.entry.unit.eq(unit),
+            events.entry.unit.eq(write_unit),
             events.entry.old.eq(gate.old_state),
             events.clear.eq(sequencer.list_clear),
             events.drain.eq(sequencer.list_drain),
@@ -192,19 +195,16 @@ class Engine(wiring.Component):
             events.state_data.eq(state.data),
         ]
 
-        # State memory: units are read and written in order, two counters address them.
-        read_unit = Signal(STATE_ADDRESS_BITS, reset_less=True)
-        write_unit = Signal(STATE_ADDRESS_BITS, reset_less=True)
+        # State memory.
         with m.If(sequencer.pass_start):
             m.d.sync += [
                 read_unit.eq(reader.state_base),
                 write_unit.eq(reader.state_base),
-                unit.eq(0),
             ]
         with m.If(gate.fetch):
             m.d.sync += read_unit.eq(read_unit + 1)
         with m.If(gate.done):
-            m.d.sync += [write_unit.eq(write_unit + 1), unit.eq(unit + 1)]
+            m.d.sync += write_unit.eq(write_unit + 1)
         m.d.comb += [
             state.address.eq(
                 Mux(sequencer.gating, read_unit, events.state_address | self.state_address)

@@ -11,7 +11,8 @@ LIST_WORDS = 256
 
 
 class ListEntry(data.Struct):
-    """A unit that changed and the value it had before: 16 bits, one block RAM word.
+    """A unit that changed (where its state lies) and the value it had before: 16 bits, one
+    block RAM word.
 
     The delta needs nine bits, the old value only eight: the list keeps the old value, and
     the delta is formed against the new one when the event leaves.
@@ -42,7 +43,7 @@ class EventList(wiring.Component):
         as delta, instead of the list.
     units, state_base : In
         Units of the layer, and where its states begin.
-    state_address : Out(9)
+    state_address : Out(8)
         State memory address; zero while idle.
     state_data : In(signed(8))
         State read, a cycle later.
@@ -110,7 +111,7 @@ class EventList(wiring.Component):
             self.state_hold.eq(~move),
         ]
         with m.If(valid_1):
-            m.d.comb += self.state_address.eq(self.state_base + entry.unit)
+            m.d.comb += self.state_address.eq(entry.unit)
         with m.If(move):
             with m.If(reading):
                 m.d.sync += [index.eq(index + 1), reading.eq(index != last)]
@@ -124,10 +125,12 @@ class EventList(wiring.Component):
                 self.events.payload.source.eq(unit_2),
                 self.events.payload.delta.eq(self.state_data - old_2),
             ]
+        # A replay counts through the layer's states, else the index counts through the list.
+        first = Mux(self.replay, self.state_base, 0)
         with m.If(self.drain):
             m.d.sync += [
-                index.eq(0),
-                last.eq(Mux(self.replay, self.units, self.count) - 1),
+                index.eq(first),
+                last.eq(first + Mux(self.replay, self.units, self.count) - 1),
                 reading.eq(1),
                 replaying.eq(self.replay),
             ]

@@ -16,8 +16,8 @@ class GateUnit(wiring.Component):
 
     With ``z = clip(inhibition >> F, 0, 2 M + 1)`` and ``c = clip(candidate >> F, -M, M)``.
 
-    Latency `LATENCY`; throughput one unit a cycle. `state` is taken two cycles after `valid`
-    announces the unit's sums, one after `fetch`.
+    Latency `LATENCY`; throughput one unit every second cycle. `state` is taken two cycles
+    after `valid` announces the unit's sums, one after `fetch`.
 
     Members
     -------
@@ -87,8 +87,9 @@ class GateUnit(wiring.Component):
             magnitude_c.eq(c_0[:7] ^ c_0[-1].replicate(7)),
             beyond.eq((magnitude_c & ~self.limit).any()),
         ]
+        with m.If(valid[1]):
+            m.d.sync += z.eq((z_0 | (z_0 & ~mask_z).any().replicate(8)) & mask_z)
         m.d.sync += [
-            z.eq((z_0 | (z_0 & ~mask_z).any().replicate(8)) & mask_z),
             c.eq(
                 Mux(
                     beyond | (c_0[-1] & (magnitude_c == self.limit)),
@@ -99,49 +100,46 @@ class GateUnit(wiring.Component):
         ]
 
         # Stage 2: the difference, both ways round, so that its magnitude is only a choice.
+        # A unit's sums take two slots at least, so units come every second cycle at most, and
+        # z and h need a register for every second stage only.
         up = Signal(signed(9), reset_less=True)
         down = Signal(signed(9), reset_less=True)
-        h_2 = Signal(signed(8), reset_less=True)
-        z_2 = Signal(8, reset_less=True)
-        m.d.sync += [
-            up.eq(c - self.state),
-            down.eq(self.state - c),
-            h_2.eq(self.state),
-            z_2.eq(z),
-        ]
+        h_3 = Signal(signed(8), reset_less=True)
+        m.d.sync += [up.eq(c - self.state), down.eq(self.state - c)]
+        with m.If(valid[2]):
+            m.d.sync += h_3.eq(self.state)
 
         # Stage 3: its magnitude beyond the dead zone.
-        sign_3 = Signal(reset_less=True)
+        sign_4 = Signal(reset_less=True)
         magnitude = Signal(8)
         beyond_theta = Signal(8, reset_less=True)
         reach = Signal(signed(10))
+        z_4 = Signal(8, reset_less=True)
         m.d.comb += [
             magnitude.eq(Mux(up[-1], down, up)),
             reach.eq(magnitude - self.theta),
         ]
-        h_3 = Signal(signed(8), reset_less=True)
-        z_3 = Signal(8, reset_less=True)
         m.d.sync += [
-            sign_3.eq(up[-1]),
+            sign_4.eq(up[-1]),
             beyond_theta.eq(Mux(reach < 0, 0, reach[:8])),
-            h_3.eq(h_2),
-            z_3.eq(z_2),
+            z_4.eq(z),
         ]
 
         # Stage 4: no further than the inhibition lets it.
-        sign_4 = Signal(reset_less=True)
+        sign_5 = Signal(reset_less=True)
         move = Signal(8, reset_less=True)
-        h_4 = Signal(signed(8), reset_less=True)
+        h_5 = Signal(signed(8), reset_less=True)
         m.d.sync += [
-            sign_4.eq(sign_3),
-            move.eq(Mux(beyond_theta > z_3, z_3, beyond_theta)),
-            h_4.eq(h_3),
+            sign_5.eq(sign_4),
+            move.eq(Mux(beyond_theta > z_4, z_4, beyond_theta)),
         ]
+        with m.If(valid[4]):
+            m.d.sync += h_5.eq(h_3)
 
         # Stage 5: the new state.
+        m.d.comb += self.old_state.eq(h_5)
         m.d.sync += [
-            self.new_state.eq(Mux(sign_4, h_4 - move, h_4 + move)),
-            self.old_state.eq(h_4),
+            self.new_state.eq(Mux(sign_5, h_5 - move, h_5 + move)),
             self.changed.eq(move != 0),
         ]
         return m

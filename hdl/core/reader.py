@@ -81,7 +81,7 @@ class Reader(wiring.Component):
         Edge of the inputs, or of a layer's events.
     layer_pass : Out(PassConfig)
         Pass of a layer, or of the readout.
-    state_base : Out(9)
+    state_base : Out(8)
     theta : Out(8)
     """
 
@@ -202,10 +202,16 @@ class Reader(wiring.Component):
             word.eq(self.data),
             feedback.eq(register[0] ^ chosen),
         ]
-        # A cycle to choose the bit, the next to take it.
+        # A cycle to choose the byte, one to choose the bit, the third to take it.
+        octet = Signal(8, reset_less=True)
+        bit_1 = Signal(3, reset_less=True)
+        valid = Signal(2)
+        m.d.comb += shifting.eq(valid[1])
         m.d.sync += [
-            chosen.eq(word.bit_select(bit, 1)),
-            shifting.eq(self.checking & ~fetching & ~next_word),
+            octet.eq(word.word_select(bit[3:], 8)),
+            bit_1.eq(bit[:3]),
+            chosen.eq(octet.bit_select(bit_1, 1)),
+            valid.eq(Cat(self.checking & ~fetching & ~next_word, valid)),
             next_word.eq(0),
         ]
         with m.If(shifting):

@@ -3,13 +3,13 @@
 from amaranth.hdl import signed
 from amaranth.lib import data, enum, stream
 
-#: A source: an input element or a hidden unit of one layer (up to 257 of either).
+#: A source: an input element (up to 257), or a hidden unit, numbered through all layers.
 SOURCE_BITS = 9
 #: A delta of two values in [-127, 127].
 DELTA_BITS = 9
 STORE_ADDRESS_BITS = 16
 LANE_ADDRESS_BITS = 7
-STATE_ADDRESS_BITS = 9
+STATE_ADDRESS_BITS = 8
 SCORE_ADDRESS_BITS = 8
 #: Words of an edge, less one: it cannot have more than a lane has accumulators.
 EDGE_LENGTH_BITS = 7
@@ -25,7 +25,8 @@ class Event(data.Struct):
 
 
 class EdgeConfig(data.Struct):
-    """A weight matrix to walk (see `models.image.Edge`)."""
+    """A block of weights to walk (see `models.image.Edge`): the word of source i is at
+    ``base + i``, so for a layer's units, numbered from the layer below on, `base` is shifted."""
 
     base: STORE_ADDRESS_BITS
     accumulator: LANE_ADDRESS_BITS

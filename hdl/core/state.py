@@ -18,7 +18,7 @@ class StateMemory(wiring.Component):
 
     Members
     -------
-    address : In(9)
+    address : In(8)
     hold : In(1)
         Keep the last value read.
     data : Out(signed(8))
@@ -26,7 +26,7 @@ class StateMemory(wiring.Component):
     fresh : In(1)
         Reset since: every state is zero.
     write : In(1)
-    write_address : In(9)
+    write_address : In(8)
     write_data : In(signed(8))
     """
 
