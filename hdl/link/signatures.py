@@ -76,7 +76,7 @@ def engine_signature(word_bits: int) -> Signature:
         steps, 64 bits, link errors and requests, 32 bits each, kept by the link.
     score_write, score_write_data : 1, 16
         Strobe to write at `score_address`.
-    state_address, state_data : 9, 8
+    state_address, state_data : 8, 8
         State of a unit, read one cycle after its address. The address is zero while any
         command but CHECK is carried out: the engine ORs its own into it.
     state_write, state_write_data : 1, 8

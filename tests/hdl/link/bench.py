@@ -13,7 +13,7 @@ from amaranth.sim import Simulator
 from cobs import cobs
 
 #: Nothing here takes longer; a testbench that waits for ever ends here.
-MAX_CYCLES = 60_000
+MAX_CYCLES = 200_000
 
 
 def frame(body: bytes) -> bytes:

@@ -9,9 +9,9 @@ import zlib
 from typing import Any
 
 from hdl.core.readout import COUNTERS
-from hdl.core.signatures import Mode, Operation
+from hdl.core.signatures import STATE_ADDRESS_BITS, Mode, Operation
 
-STATES = 512
+STATES = 1 << STATE_ADDRESS_BITS
 HALVES = 256
 
 

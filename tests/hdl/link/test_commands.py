@@ -10,7 +10,7 @@ from hdl.core.signatures import Mode
 from hdl.link.commands import CommandUnit
 from models.protocol import PROTOCOL_VERSION, Command, DeviceFlags, Region, Status, StepFlags
 from tests.hdl.link.bench import get, pause, put, simulate, wait
-from tests.hdl.link.engine_model import EngineModel
+from tests.hdl.link.engine_model import STATES, EngineModel
 
 CLOCK = 48_000_000
 
@@ -262,12 +262,12 @@ def test_state_of_units():
     rng = random.Random(4)
     data = rng.randbytes(200)
     bench = Bench([
-        (Command.WRITE_STATE, struct.pack("<BH", Region.HIDDEN, 300) + data),
-        (Command.READ_STATE, struct.pack("<BHB", Region.HIDDEN, 290, 220)),
-        (Command.READ_STATE, struct.pack("<BHB", Region.HIDDEN, 310, 1)),
+        (Command.WRITE_STATE, struct.pack("<BH", Region.HIDDEN, 30) + data),
+        (Command.READ_STATE, struct.pack("<BHB", Region.HIDDEN, 20, 220)),
+        (Command.READ_STATE, struct.pack("<BHB", Region.HIDDEN, 40, 1)),
         (Command.READ_STATE, struct.pack("<BHB", Region.HIDDEN, 0, 0)),
     ])  # fmt: skip
-    assert bench.engine.states == [0] * 300 + list(data) + [0] * 12
+    assert bench.engine.states == [0] * 30 + list(data) + [0] * (STATES - 230)
     assert bench.responses == [
         (Status.OK, b""),
         (Status.OK, bytes(10) + data + bytes(10)),

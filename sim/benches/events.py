@@ -1,0 +1,107 @@
+"""The event list against a Python list."""
+
+import random
+
+import cocotb
+from cocotb.triggers import ClockCycles, RisingEdge
+
+from sim.benches import data
+from sim.benches.wires import start
+
+
+class Bench:
+    """The state memory behind the list, and a walker that takes events when it likes."""
+
+    def __init__(self, dut, rng):
+        self.dut, self.rng = dut, rng
+        self.states = [0] * 256
+        self.taken = []
+        self.patience = 1.0
+        cocotb.start_soon(self._memory())
+        cocotb.start_soon(self._take())
+
+    async def _memory(self):
+        while True:
+            await RisingEdge(self.dut.clk)
+            if self.dut.state_hold.value == 0:
+                self.dut.state_data.value = self.states[int(self.dut.state_address.value)]
+
+    async def _take(self):
+        shape = data()["event"]
+        while True:
+            await RisingEdge(self.dut.clk)
+            if self.dut.events__valid.value == 1 and self.dut.events__ready.value == 1:
+                payload = int(self.dut.events__payload.value)
+                source = payload >> shape["source"][0] & (1 << shape["source"][1]) - 1
+                delta = payload >> shape["delta"][0] & (1 << shape["delta"][1]) - 1
+                if delta >> shape["delta"][1] - 1:
+                    delta -= 1 << shape["delta"][1]
+                self.taken.append((source, delta))
+            self.dut.events__ready.value = int(self.rng.random() < self.patience)
+
+    async def strobe(self, name, **values):
+        for key, value in values.items():
+            getattr(self.dut, key).value = value
+        getattr(self.dut, name).value = 1
+        await RisingEdge(self.dut.clk)
+        getattr(self.dut, name).value = 0
+
+    async def drain(self, **values):
+        self.taken = []
+        await self.strobe("drain", **values)
+        for _ in range(5000):
+            await RisingEdge(self.dut.clk)
+            if self.dut.busy.value == 0:
+                return self.taken
+        raise AssertionError("the list is still busy")
+
+
+async def begin(dut):
+    rng = random.Random(data()["seed"])
+    await start(
+        dut, append=0, entry=0, clear=0, drain=0, replay=0, units=0, state_base=0, state_data=0,
+        events__ready=0,
+    )  # fmt: skip
+    await RisingEdge(dut.clk)
+    return Bench(dut, rng), rng
+
+
+@cocotb.test()
+async def entries_become_events_in_order(dut):
+    bench, rng = await begin(dut)
+    for count in (1, 2, 3, 40, 256):
+        for bench.patience in (1.0, 0.4):
+            bench.states = [rng.randint(-127, 127) & 0xFF for _ in range(256)]
+            await bench.strobe("clear")
+            units = sorted(rng.sample(range(256), count))
+            expected = []
+            for unit in units:
+                new = bench.states[unit]
+                new -= 256 * (new > 127)
+                old = rng.choice([v for v in (-127, 127, 0, 5) if v != new])
+                expected.append((unit, new - old))
+                entry = 0
+                for name, value in (("unit", unit), ("old", old)):
+                    low, width = data()["entry"][name]
+                    entry |= (value & (1 << width) - 1) << low
+                dut.entry.value = entry
+                await bench.strobe("append")
+                if rng.random() < 0.3:
+                    await ClockCycles(dut.clk, 2)
+            await RisingEdge(dut.clk)
+            assert int(dut.count.value) == count
+            assert await bench.drain(state_base=rng.randrange(256), replay=0) == expected
+
+
+@cocotb.test()
+async def replay_offers_every_state_that_is_not_zero(dut):
+    bench, rng = await begin(dut)
+    for units in (1, 7, 256):
+        for bench.patience in (1.0, 0.5):
+            base = rng.randrange(256 - units + 1)
+            values = [rng.choice([0, 0, rng.randint(-127, 127)]) for _ in range(256)]
+            bench.states = [value & 0xFF for value in values]
+            layer = range(base, base + units)
+            expected = [(unit, values[unit]) for unit in layer if values[unit]]
+            await bench.strobe("clear")
+            assert await bench.drain(state_base=base, replay=1, units=units) == expected
