@@ -112,7 +112,7 @@ class Reader(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         pointer = Signal(STORE_ADDRESS_BITS, reset_less=True)
-        remaining = Signal(range(HEADER_WORDS + 1))
+        remaining = Signal(range(LAYER_RECORD_WORDS + 1), reset_less=True)
         loading = Signal()
         arriving = Signal()
         begun = Signal()
@@ -120,7 +120,6 @@ class Reader(wiring.Component):
         word = self.data[:16]
         next_word = self._check(m, pointer)
         m.d.comb += [
-            loading.eq(remaining != 0),
             self.done.eq(arriving & ~loading),
         ]
         with m.If(loading | self.advance | self.checking):
@@ -129,9 +128,9 @@ class Reader(wiring.Component):
             m.d.sync += pointer.eq(pointer + 1)
         m.d.sync += arriving.eq(loading)
         with m.If(loading):
-            m.d.sync += remaining.eq(remaining - 1)
+            m.d.sync += [remaining.eq(remaining - 1), loading.eq(remaining != 1)]
         with m.If(self.start):
-            m.d.sync += kind.eq(self.kind)
+            m.d.sync += [kind.eq(self.kind), loading.eq(1)]
             with m.Switch(self.kind):
                 for record, first, words in (
                     (Record.HEADER, 0, HEADER_WORDS),
