@@ -103,10 +103,17 @@ class COBSEncoder(wiring.Component):
         code = Signal(8, reset_less=True)
         room = Signal(reset_less=True)
         full = Signal(reset_less=True)
-        zero = Signal()
-        end = self.frames.payload.end
-        m.d.sync += [room.eq(head != self.tail), full.eq(code == FULL_CODE)]
-        m.d.comb += zero.eq(self.frames.payload.data == 0)
+        zero = Signal(reset_less=True)
+        end = Signal(reset_less=True)
+        waiting = Signal(reset_less=True)
+        # What WAIT decides by, one cycle late: it is entered two cycles after a byte was taken.
+        m.d.sync += [
+            room.eq(head != self.tail),
+            full.eq(code == FULL_CODE),
+            zero.eq(self.frames.payload.data == 0),
+            end.eq(self.frames.payload.end),
+            waiting.eq(self.frames.valid),
+        ]
 
         # What a state does depends on nothing else.
         at_place = Signal()
@@ -139,7 +146,7 @@ class COBSEncoder(wiring.Component):
         with fsm.state("SETTLE"):
             fsm.go("WAIT")
         with fsm.state("WAIT"):
-            with m.If(room & self.frames.valid):
+            with m.If(room & waiting):
                 with m.If(end):
                     fsm.go("END")
                 with m.Elif(full):

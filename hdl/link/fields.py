@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from enum import IntEnum
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Mux, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -101,7 +101,7 @@ def _select(index: Value, choices: Mapping[int, Any]) -> Any:
 class FieldSelector(wiring.Component):
     """Select a byte of a response by its number.
 
-    Latency: one cycle, and one more for what is read from the engine's memories.
+    Latency: two cycles, and one more for what is read from the engine's memories.
 
     Parameters
     ----------
@@ -165,7 +165,17 @@ class FieldSelector(wiring.Component):
         ):
             for offset in range(0, len(value), 8):
                 fields[first + offset // 8] = value[offset : offset + 8]
-        m.d.sync += self.data.eq(_select(self.field, fields))
+        # Four quarters first, then one of them: the memories' outputs come late in a cycle.
+        size = 1 << FIELD_BITS - 2
+        quarters: dict[int, Any] = {}
+        for number in range(4):
+            first = number * size
+            within = {n - first: fields[n] for n in fields if first <= n < first + size}
+            chosen = _select(self.field[:-2], within)
+            if chosen is not None:
+                quarters[number] = quarter = Signal(8, name=f"quarter_{number}", reset_less=True)
+                m.d.sync += quarter.eq(chosen)
+        m.d.sync += self.data.eq(_select(self.field[-2:], quarters))
         with m.If(self.hide & (self.field[3:] == Field.IMAGE_WORDS >> 3)):
             m.d.sync += self.data.eq(0)
         return m

@@ -117,7 +117,10 @@ class UARTReceiver(wiring.Component):
                 with m.If(tick):
                     with m.If(shift[0]):
                         m.d.sync += [self.bytes.valid.eq(line), self.framing_error.eq(~line)]
-                        m.next = "RELEASE"
+                        # Half a bit is left, two cycles of the fastest: no time to lose.
+                        m.next = "IDLE"
+                        with m.If(~line):
+                            m.next = "RELEASE"
                     with m.Else():
                         m.d.sync += shift.eq(Cat(shift[1:], line))
             with m.State("RELEASE"):
