@@ -1,0 +1,18 @@
+"""The link alone, through its UART pins."""
+
+import pytest
+
+from hdl.core.parameters import EngineParameters
+from hdl.link.link import Link
+from sim.runner import run_bench
+
+
+@pytest.mark.parametrize("divisor, errors", [(16, [-0.025, 0.025]), (4, [0.0])])
+def test_link_over_its_pins(simulator, divisor, errors):
+    run_bench(
+        Link(EngineParameters(lanes=16), clock_hz=divisor * 1_000_000, baud=1_000_000),
+        "sim.benches.link",
+        simulator,
+        name=f"link-{divisor}",
+        data={"divisor": divisor, "errors": errors},
+    )
