@@ -108,7 +108,7 @@ class EnginePlayer:
 
     async def _abandon(self, operation: dict[str, Any], name: str) -> None:
         ports = self.ports
-        await self._command(Operation.STEP, due=True)
+        await self._command(getattr(Operation, operation["command"].upper()), due=True)
         left = list(operation["x"])
         for _ in range(operation["after"]):
             if left:

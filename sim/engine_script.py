@@ -124,11 +124,23 @@ class EngineScript:
         cycles = self._cycles.replay([(part[0] != 0).tolist() for part in state.h])
         self._add("replay", cycles, events=int(np.count_nonzero(h)))
 
-    def abandon(self, x: ArrayLike, cycles: int) -> None:
-        """Begin a step and reset the engine softly in the middle of it, after some cycles."""
+    def abandon(self, command: str, cycles: int, x: ArrayLike = ()) -> None:
+        """Begin a command, and reset the engine softly in the middle of it.
+
+        Parameters
+        ----------
+        command : str
+            "step", "reset", "replay", "configure" or "check".
+        cycles : int
+            How many cycles later; the engine may have finished by then.
+        x : integers [I]
+            Inputs of a step.
+        """
         inputs = np.asarray(x, np.int8).tolist()
         self._forget()
-        self.operations.append({"do": "abandon", "x": inputs, "after": cycles, **self._seen()})
+        self.operations.append(
+            {"do": "abandon", "command": command, "x": inputs, "after": cycles, **self._seen()}
+        )
 
     def _forget(self) -> None:
         """What a reset leaves."""

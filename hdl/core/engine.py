@@ -242,7 +242,8 @@ class Engine(wiring.Component):
         # A cycle late, which the sequencer allows for.
         m.d.sync += [
             sequencer.list_empty.eq(events.count == 0),
-            sequencer.event.eq(walker.events.valid & walker.events.ready),
+            # An event in flight at a soft reset must not count for the command after it.
+            sequencer.event.eq(walker.events.valid & walker.events.ready & ~self.soft_reset),
             sequencer.starved.eq(inputs.starved & ~walker.busy),
         ]
 
@@ -283,10 +284,10 @@ class Engine(wiring.Component):
             self.image_words.eq(reader.header.image_words),
         ]
 
-        self._assert_order(m, sequencer, walker, row_pass, inputs, events)
+        self._assert_order(m, sequencer, reader, walker, row_pass, inputs, events)
         return m
 
-    def _assert_order(self, m, sequencer, walker, row_pass, inputs, events) -> None:
+    def _assert_order(self, m, sequencer, reader, walker, row_pass, inputs, events) -> None:
         """State the order of events (docs/architecture.md) for simulation to check."""
         # Writes are in their accumulators two cycles after the walker addressed them.
         settled = Signal(2)
@@ -297,10 +298,27 @@ class Engine(wiring.Component):
             Assert(~sequencer.pass_start | (~waiting & settled.all()), "pass before its deltas"),
             # Rule 2: no delta comes before the pass's last read.
             Assert(~row_pass.busy | ~walker.busy, "delta during a pass"),
+            # Rule 3: an edge begins at its own accumulators; the next matrix's follow.
+            Assert(
+                ~walker.busy | sequencer.draining | (reader.edge.accumulator == 0),
+                "the inputs' events do not begin at the first layer's W",
+            ),
+            Assert(
+                ~(walker.busy & sequencer.draining)
+                | (reader.edge.accumulator > reader.layer_pass.accumulator),
+                "a layer's events do not begin at its own U",
+            ),
             # Rule 5: nobody touches memories while events are under way.
             Assert(
                 ~(self.state_write | self.score_write | self.store_write) | ~sequencer.busy,
                 "memory written while the engine works",
             ),
+            Assert(
+                ~events.busy | (self.state_address == 0), "state read while events are under way"
+            ),
             Assert(~sequencer.clear | ~waiting, "reset while events are under way"),
+            # Rule 6: a reset clears the knowledge that a layer stands still.
+            Assert(
+                ~(reader.jump & reader.done & sequencer.state_fresh), "pass skipped after a reset"
+            ),
         ]
