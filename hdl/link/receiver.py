@@ -7,7 +7,7 @@ has -1): a count whose sign says that nothing is left. The other six bits are un
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Signal, signed, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -94,16 +94,19 @@ class FrameReceiver(wiring.Component):
         fetch = Signal()
         blocked = Signal()  # `committed` has moved, the header is not yet written
         draining = Signal()  # bytes are fetched and thrown away
-        drained = Signal()
+        # A register, exact after a fetch; when `committed` moves it follows a cycle later.
+        drained = Signal(init=1)
+        next_pointer = Signal(BUFFER_ADDRESS_BITS)
+        m.d.comb += next_pointer.eq(read_pointer + 1)
+        m.d.sync += drained.eq(Mux(fetch, next_pointer == committed, read_pointer == committed))
         m.d.comb += [
-            drained.eq(read_pointer == committed),
             fetch.eq(~drained & ~blocked & (draining | ~self.requests.valid | self.requests.ready)),
             read.addr.eq(read_pointer),
             read.en.eq(fetch),
             self.requests.payload.eq(read.data),
         ]
         with m.If(fetch):
-            m.d.sync += read_pointer.eq(read_pointer + 1)
+            m.d.sync += read_pointer.eq(next_pointer)
         m.d.sync += self.requests.valid.eq(
             ~draining & (fetch | (self.requests.valid & ~self.requests.ready))
         )

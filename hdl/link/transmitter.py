@@ -91,7 +91,7 @@ class FrameTransmitter(wiring.Component):
     Assumption: the host acknowledges only what it has received.
 
     Latency: a response's first byte goes out after its end was taken. Throughput: the UART's;
-    freeing takes two cycles a byte.
+    freeing takes three cycles a byte.
 
     Members
     -------
@@ -159,8 +159,9 @@ class FrameTransmitter(wiring.Component):
         with m.If(repeat):
             m.d.sync += again.eq(1)
 
-        delimiter = Signal()
-        m.d.comb += [delimiter.eq(read.data == 0), self.bytes.payload.eq(read.data)]
+        delimiter = Signal(reset_less=True)  # of the byte read two cycles ago
+        m.d.comb += self.bytes.payload.eq(read.data)
+        m.d.sync += delimiter.eq(read.data == 0)
         with m.FSM():
             with m.State("SETTLE"):
                 m.next = "BETWEEN"
@@ -177,6 +178,8 @@ class FrameTransmitter(wiring.Component):
                         m.next = "SETTLE"
             with m.State("FREE_READ"):
                 m.d.comb += [read.addr.eq(tail), read.en.eq(1)]
+                m.next = "FREE_LOOK"
+            with m.State("FREE_LOOK"):
                 m.next = "FREE"
             with m.State("FREE"):
                 m.d.sync += tail.eq(tail + 1)
@@ -186,6 +189,8 @@ class FrameTransmitter(wiring.Component):
                     m.next = "SETTLE"
             with m.State("SEND_READ"):
                 m.d.comb += read.en.eq(1)
+                m.next = "SEND_LOOK"
+            with m.State("SEND_LOOK"):
                 m.next = "SEND"
             with m.State("SEND"):
                 m.d.comb += self.bytes.valid.eq(1)
