@@ -1,0 +1,33 @@
+"""The engine in Amaranth's own simulator: small networks, any number of lanes."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.random_networks import random_inputs, random_network
+from sim.engine_script import EngineScript
+from tests.hdl.core.play import play
+
+
+@settings(max_examples=8, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    lanes=st.sampled_from([12, 14, 16, 24]),
+    inputs=st.integers(1, 20),
+    units=st.lists(st.integers(1, 14), min_size=1, max_size=4),
+    outputs=st.integers(1, 14),
+    hb=st.integers(3, 7),
+    theta=st.integers(0, 6),
+    mode=st.sampled_from(["last", "sum", "every"]),
+    planes=st.integers(1, 4),
+    gaps=st.sampled_from([0.0, 0.3]),
+)
+def test_engine_equals_golden_and_cycle_model(seed, lanes, mode, gaps, **sizes):
+    network = random_network(seed, mode=mode, shifts=(0, 7), bias=32768, **sizes)
+    script = EngineScript(lanes, seed, gaps)
+    script.load(network)
+    x = random_inputs(seed, network, 1, 3)[0]
+    x[1] = x[0]
+    script.sequence(x)
+    script.restore(script.state)
+    script.sequence(x[:1], reset=False)
+    play(script)
