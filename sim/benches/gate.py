@@ -64,6 +64,7 @@ async def new_states_follow_the_contract(dut):
     await ClockCycles(dut.clk, 12)
     assert len(results) == len(units)
     for unit, (old, new, changed) in zip(units, results, strict=True):
-        expected = gate(*unit, limit, theta)
-        assert (old, new, changed) == (unit[2], expected, int(new != old)), f"{unit}, M = {limit}"
+        inhibition, candidate, h = unit
+        expected = gate(inhibition, candidate, h, limit, theta)
+        assert (old, new, changed) == (h, expected, int(new != old)), f"{unit}, M = {limit}"
         assert -limit <= expected <= limit

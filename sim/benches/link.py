@@ -103,8 +103,7 @@ async def damaged_frames_are_counted_and_dropped(dut):
     for _ in range(5):
         damaged = bytearray(good)
         damaged[random.randrange(1, len(good) - 2)] ^= 1 << random.randrange(8)
-        damaged = bytes(damaged).rstrip(b"\0").replace(b"\0", b"\1") + b"\0"
-        await host.line.send(damaged)
+        await host.line.send(bytes(damaged).rstrip(b"\0").replace(b"\0", b"\1") + b"\0")
         await ClockCycles(dut.clk, 500)
     await host.line.send(good)
     _, status, _, payload = await host.response()
