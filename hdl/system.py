@@ -33,6 +33,8 @@ class System(wiring.Component):
     tx : Out(1)
     led : Out(1)
         A network is valid.
+    reset : In(1)
+        High for some cycles after power-up. The clock domain itself needs no reset.
 
     Raises
     ------
@@ -43,6 +45,7 @@ class System(wiring.Component):
     rx: In(1)
     tx: Out(1, init=1)
     led: Out(1)
+    reset: In(1)
 
     def __init__(self, parameters: EngineParameters, clock_hz: int, baud: int) -> None:
         self.engine = Engine(parameters)
@@ -56,6 +59,7 @@ class System(wiring.Component):
         connect(m, self.link.engine, self.engine)
         m.d.comb += [
             self.link.rx.eq(self.rx),
+            self.link.reset.eq(self.reset),
             self.tx.eq(self.link.tx),
             self.led.eq(self.engine.network_valid),
         ]
@@ -72,9 +76,9 @@ class _WithPins(Elaboratable):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.domains.sync = sync = ClockDomain()
+        m.domains.sync = sync = ClockDomain(reset_less=True)
         m.submodules.system = self.system
-        m.d.comb += [sync.clk.eq(self.clk), sync.rst.eq(self.rst)]
+        m.d.comb += [sync.clk.eq(self.clk), self.system.reset.eq(self.rst)]
         return m
 
 

@@ -15,7 +15,6 @@ import math
 from typing import Any
 
 from amaranth import ClockDomain, ClockSignal, Const, Elaboratable, Instance, Module, Signal
-from amaranth.hdl import ResetSignal
 from amaranth.lib import io
 from amaranth.lib.cdc import FFSynchronizer
 
@@ -44,6 +43,7 @@ class Clocking(Elaboratable):
     def __init__(self, board: Board, pll: PLLSettings) -> None:
         self._board = board
         self._pll = pll
+        self.reset = Signal()
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -78,7 +78,7 @@ class Clocking(Elaboratable):
             m.d.startup += waited.eq(waited + 1)
         reset = Signal(init=1)
         m.d.startup += reset.eq(~waited[-1])
-        m.d.comb += ResetSignal("sync").eq(reset)
+        m.d.comb += self.reset.eq(reset)
         return m
 
 
@@ -92,7 +92,8 @@ class Top(Elaboratable):
     pll : PLLSettings
         Clock settings.
     system : wiring.Component
-        With members ``rx`` (In, 1), ``tx`` (Out, 1) and ``led`` (Out, 1), in the sync domain.
+        With members ``rx`` and ``reset`` (In, 1), ``tx`` and ``led`` (Out, 1), in the sync
+        domain.
         It synchronizes ``rx`` itself: the pin is asynchronous.
     """
 
@@ -103,8 +104,9 @@ class Top(Elaboratable):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.domains.sync = ClockDomain("sync")
-        m.submodules.clocking = Clocking(self._board, self._pll)
+        # No reset of its own: the system has one where it needs one (see hdl/system.py).
+        m.domains.sync = ClockDomain("sync", reset_less=True)
+        m.submodules.clocking = clocking = Clocking(self._board, self._pll)
         m.submodules.system = system = self._system
 
         uart = platform.request(self._board.link.resource, dir={"rx": "-", "tx": "-"})
@@ -113,5 +115,10 @@ class Top(Elaboratable):
         m.submodules.tx = tx = io.FFBuffer("o", uart.tx)
         led_port = platform.request(self._board.led, dir="-")
         m.submodules.led = led = io.Buffer("o", led_port)
-        m.d.comb += [system.rx.eq(rx.i), tx.o.eq(system.tx), led.o.eq(system.led)]
+        m.d.comb += [
+            system.rx.eq(rx.i),
+            system.reset.eq(clocking.reset),
+            tx.o.eq(system.tx),
+            led.o.eq(system.led),
+        ]
         return m

@@ -52,7 +52,8 @@ class Engine(wiring.Component):
     busy : Out(1)
         A command is being carried out. Everything below is stable while it is low.
     soft_reset : In(1)
-        Abandon whatever is going on; a valid network is then read and reset anew.
+        Abandon whatever is going on, one cycle later; a valid network is then read and reset
+        anew.
     invalidate : In(1)
         The store is about to change: there is no network until the next CONFIGURE.
     network_valid : Out(1)
@@ -103,9 +104,14 @@ class Engine(wiring.Component):
         m = Module()
         parameters = self.parameters
 
+        # One register drives all these resets: as a condition of many far registers, the strobe
+        # itself would be the longest path.
+        restart = Signal()
+        m.d.sync += restart.eq(self.soft_reset)
+
         def part(name, component):
             """Add a part that a soft reset puts back to its beginning."""
-            m.submodules[name] = ResetInserter(self.soft_reset)(component)
+            m.submodules[name] = ResetInserter(restart)(component)
             return component
 
         sequencer = part("sequencer", Sequencer())

@@ -10,7 +10,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Module, ResetInserter
+from amaranth.hdl import Module, ResetInserter, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -38,6 +38,8 @@ class Link(wiring.Component):
     rx : In(1)
         Asynchronous; synchronized here.
     tx : Out(1)
+    reset : In(1)
+        After power-up, until the clock is stable.
     engine : Out(engine_signature)
     """
 
@@ -49,19 +51,28 @@ class Link(wiring.Component):
             {
                 "rx": In(1),
                 "tx": Out(1, init=1),
+                "reset": In(1),
                 "engine": Out(engine_signature(parameters.word_bits)),
             }
         )
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.submodules.uart_receiver = uart_receiver = UARTReceiver(self.divisor)
-        m.submodules.decoder = decoder = COBSDecoder()
-        m.submodules.receiver = receiver = FrameReceiver()
+        uart_receiver = UARTReceiver(self.divisor)
+        decoder = COBSDecoder()
+        receiver = FrameReceiver()
         commands = CommandUnit(self.parameters, self.clock_hz)
-        m.submodules.commands = ResetInserter(receiver.restart)(commands)
-        m.submodules.transmitter = transmitter = FrameTransmitter()
-        m.submodules.uart_transmitter = uart_transmitter = UARTTransmitter(self.divisor)
+        transmitter = FrameTransmitter()
+        uart_transmitter = UARTTransmitter(self.divisor)
+        m.submodules.uart_receiver = ResetInserter(self.reset)(uart_receiver)
+        m.submodules.decoder = ResetInserter(self.reset)(decoder)
+        m.submodules.receiver = ResetInserter(self.reset)(receiver)
+        m.submodules.uart_transmitter = ResetInserter(self.reset)(uart_transmitter)
+        # What SYNC puts back to its beginning has one register for a reset (see `Engine`).
+        restart = Signal()
+        m.d.sync += restart.eq(receiver.restart | self.reset)
+        m.submodules.commands = ResetInserter(restart)(commands)
+        m.submodules.transmitter = transmitter
 
         connect(m, uart_receiver.bytes, decoder.bytes)
         connect(m, decoder.frames, receiver.frames)
@@ -77,10 +88,10 @@ class Link(wiring.Component):
             transmitter.acknowledge.eq(receiver.acknowledge),
             transmitter.acknowledged.eq(receiver.acknowledged),
             transmitter.repeat.eq(receiver.repeat),
-            transmitter.restart.eq(receiver.restart),
+            transmitter.restart.eq(restart),
             transmitter.sequence.eq(receiver.sequence),
             commands.link_errors.eq(receiver.link_errors),
             receiver.error_counted.eq(commands.error_counted),
-            self.engine.soft_reset.eq(receiver.restart),
+            self.engine.soft_reset.eq(receiver.restart | self.reset),
         ]
         return m
