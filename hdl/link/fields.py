@@ -169,8 +169,8 @@ class FieldSelector(wiring.Component):
         size = 1 << FIELD_BITS - 2
         quarters: dict[int, Any] = {}
         for number in range(4):
-            first = number * size
-            within = {n - first: fields[n] for n in fields if first <= n < first + size}
+            low = number * size
+            within = {n - low: fields[n] for n in fields if low <= n < low + size}
             chosen = _select(self.field[:-2], within)
             if chosen is not None:
                 quarters[number] = quarter = Signal(8, name=f"quarter_{number}", reset_less=True)

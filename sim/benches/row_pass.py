@@ -24,7 +24,7 @@ async def sums_of_pairs(dut):
     lanes, rng = data()["lanes"], random.Random(data()["seed"])
     words = 64
     table = [[0] * words for _ in range(lanes)]
-    parameters = []
+    parameters: list[int] = []
     finished = []
     await start(dut, start=0, config=0, parameter=0, even_value=0, odd_value=0)
 
