@@ -249,7 +249,7 @@ class Engine(wiring.Component):
         m.d.sync += [
             sequencer.list_empty.eq(events.count == 0),
             # An event in flight at a soft reset must not count for the command after it.
-            sequencer.event.eq(walker.events.valid & walker.events.ready & ~self.soft_reset),
+            sequencer.event.eq(walker.events.valid & walker.events.ready & ~restart),
             sequencer.starved.eq(inputs.starved & ~walker.busy),
         ]
 

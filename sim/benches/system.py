@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import cocotb
-from cocotb.triggers import SimTimeoutError, with_timeout
+from cocotb.triggers import ClockCycles, FallingEdge, SimTimeoutError, with_timeout
 
 from sim.benches import PERIOD_NS, data
 from sim.benches.wires import Line, start
@@ -13,7 +13,10 @@ from sim.benches.wires import Line, start
 @cocotb.test()
 async def exchanges(dut):
     """Each exchange waits for as many frames as it must; one more, or none, is seen as well."""
-    await start(dut, rx=1)
+    await start(dut, rx=1, reset=1)
+    await ClockCycles(dut.clk, 4)
+    await FallingEdge(dut.clk)
+    dut.reset.value = 0
     line = Line(dut, data()["divisor"])
     received = []
     for exchange in data()["exchanges"]:
