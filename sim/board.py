@@ -13,6 +13,7 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import cast
 
 from sim.harness.build import BoardBuildError, build_board, cache_folder, digest, locked
 
@@ -104,6 +105,7 @@ def _elaborate(lanes: int, weights: str, network: Path | None, clock_hz: float, 
     bin_folder = str(Path(sys.executable).parent)
     os.environ["PATH"] = f"{bin_folder}{os.pathsep}{os.environ.get('PATH', '')}"
     try:
+        from hdl.core.parameters import WeightMemory
         from hdl.system import system_verilog
         from models.file import load
         from models.image import compile_image
@@ -112,7 +114,7 @@ def _elaborate(lanes: int, weights: str, network: Path | None, clock_hz: float, 
         return str(
             system_verilog(
                 lanes=lanes,
-                weights=weights,
+                weights=cast(WeightMemory, weights),
                 image=image,
                 clock_hz=int(clock_hz),
                 baud=int(baud),

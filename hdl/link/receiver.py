@@ -131,6 +131,7 @@ class FrameReceiver(wiring.Component):
         in_sequence = Signal(reset_less=True)
         sync = Signal(reset_less=True)
         bad = Signal(reset_less=True)
+        equal = Signal(reset_less=True)
         good = Signal(reset_less=True)
         rewind = Signal()
         store = Signal()
@@ -159,7 +160,9 @@ class FrameReceiver(wiring.Component):
             self.acknowledged.eq(0),
             self.repeat.eq(0),
             self.restart.eq(0),
-            good.eq(~bad & whole & ~self.malformed & (crc.crc == Cat(older, newer))),
+            # Both sides have stood since the byte before the end.
+            equal.eq(crc.crc == Cat(older, newer)),
+            good.eq(~bad & whole & ~self.malformed & equal),
         ]
 
         m.submodules.fsm = fsm = OneHot(m, init="REWIND")

@@ -164,7 +164,7 @@ def _compile(tool: Verilator, verilog: str, trace: bool, program: Path) -> None:
         command = [
             str(tool.script), "--cc", "--exe", "--build", "-j", "2",
             "--top-module", TOP, "--prefix", "Vsystem", "--Mdir", str(work / "obj"),
-            "-O3", "--x-assign", "fast", "--x-initial", "unique", "--noassert",
+            "-O3", "--x-assign", "fast", "--x-initial", "unique", "--assert",
             "-Wno-fatal", "-Wno-lint", "-Wno-style", "--timescale", "1ns/1ps",
             *(["--trace"] if trace else []),
             "-CFLAGS", "-O2 -std=c++20", "-o", "board",
