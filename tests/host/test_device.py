@@ -117,7 +117,7 @@ def test_run_starts_anew_and_step_goes_on(kind):
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_saved_state_continues_as_if_never_interrupted(kind, mode):
-    network = random_network(7, inputs=3, units=(250, 80), mode=mode, target="value")
+    network = random_network(7, inputs=3, units=(176, 80), mode=mode, target="value")
     x = random_inputs(1, network, 1, 12)[0]
     with device_for(kind, network) as device:
         device.load(network)
@@ -126,7 +126,7 @@ def test_a_saved_state_continues_as_if_never_interrupted(kind, mode):
         for row in x[:5]:
             device.step(row)
         saved = device.state()
-        assert saved.h.dtype == np.int8 and saved.h.shape == (330,) and saved.steps == 5
+        assert saved.h.dtype == np.int8 and saved.h.shape == (256,) and saved.steps == 5
         device.run(random_inputs(2, network, 1, 20)[0])
         device.set_state(saved)
         again = device.state()
