@@ -21,7 +21,7 @@ class Tiny(wiring.Component):
     def __init__(self, multiply: bool = False, chain: int = 0):
         self.multiply = multiply
         self.chain = chain
-        super().__init__({"rx": In(1), "tx": Out(1), "led": Out(1)})
+        super().__init__({"rx": In(1), "tx": Out(1), "led": Out(1), "reset": In(1)})
 
     def elaborate(self, platform):
         m = Module()
