@@ -31,6 +31,10 @@ DEFAULT_NETWORK = ROOT / "models" / "zoo" / "digits.safetensors"
 # What becomes gates depends on these and on the network; the digest in the report is theirs.
 _SOURCES = ("hdl/**/*.py", "models/image.py", "models/protocol.py", "models/spec.py")
 
+#: A route is a draw: two of eight seeds miss a clock that the others reach (measured on the
+#: shipped network). More tries than these mean that the clock is too high.
+_MOST_SEEDS = 6
+
 _EXAMPLES = """\
 examples:
   python -m hdl.build --board icebreaker
@@ -55,7 +59,7 @@ def build(
     output: Path,
     clock_mhz: Fraction | None = None,
     toolchain: str = "yowasp",
-    seed: int = 1,
+    seed: int | None = None,
     progress: flow.Progress = print,
 ) -> dict[str, Any]:
     """Build one engine for one board.
@@ -70,8 +74,8 @@ def build(
         Target clock; the board's default if not given.
     toolchain : str
         ``"yowasp"`` or ``"native"``.
-    seed : int
-        nextpnr's seed.
+    seed : int, optional
+        nextpnr's seed; if not given, 1 and the next ones until the clock is reached.
     progress : callable
         Takes lines for the person who waits.
 
@@ -97,11 +101,17 @@ def build(
     tools = find_toolchain(toolchain)
     top = Top(board, pll, make_system(plan, board, target))
     with flow.work_folder(output) as folder:
-        run = flow.Flow(board, tools, float(target), seed, folder, progress)
-        report = _header(board, plan, float(target), toolchain, tools.versions(), seed)
+        run = flow.Flow(board, tools, float(target), seed or 1, folder, progress)
+        report = _header(board, plan, float(target), toolchain, tools.versions(), run.seed)
         try:
             build_plan = run.prepare(top)
             usage = run.run(build_plan)
+            for run.seed in () if seed is not None else range(2, _MOST_SEEDS + 1):
+                if usage.clock_mhz >= float(target):
+                    break
+                progress(f"  {usage.clock_mhz:.2f} MHz; trying nextpnr's seed {run.seed}")
+                usage = run.run(build_plan, again=True)
+            report["seed"] = run.seed
         except (ToolError, ReportError) as error:
             failed = flow.keep_failure(folder, output, str(error))
             raise BuildError(f"{error}\nThe logs are in {failed}") from error
@@ -195,7 +205,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         default="yowasp",
         help="yowasp: the pinned tools (default); native: faster, from PATH",
     )
-    parser.add_argument("--seed", type=int, default=1, metavar="N", help="nextpnr's seed")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        metavar="N",
+        help=f"nextpnr's seed (default: 1 to {_MOST_SEEDS}, until the clock is reached)",
+    )
     parser.add_argument(
         "--output", type=Path, metavar="DIR", help="folder for results (default: build/BOARD)"
     )

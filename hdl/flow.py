@@ -104,8 +104,11 @@ class Flow:
             plan.extract(self.folder)
         return plan
 
-    def run(self, plan: BuildPlan) -> Usage:
+    def run(self, plan: BuildPlan, again: bool = False) -> Usage:
         """Run the plan's commands; return what the tools report.
+
+        With `again`, synthesis is not repeated: only placing, routing and packing, with the seed
+        that the flow now has.
 
         Raises
         ------
@@ -117,6 +120,10 @@ class Flow:
         commands = json.loads(plan.files[f"build_{_NAME}.json"])["commands"]
         for command, *arguments in commands:
             stage, log = _STAGES[command]
+            if again and command == "yosys":
+                continue
+            if command == "nextpnr-ice40":
+                arguments[arguments.index("--seed") + 1] = str(self.seed)
             with self._stage(stage):
                 # What the tools print is the log; it is the place where they say what failed.
                 loud = [a for a in arguments if a not in ("-q", "--quiet")]

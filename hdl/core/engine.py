@@ -165,10 +165,11 @@ class Engine(wiring.Component):
             inputs.events.ready.eq(walker.events.ready),
             events.events.ready.eq(walker.events.ready),
             walker.edge.eq(reader.edge),
-            walker.sources.eq(
-                Mux(sequencer.draining, reader.layer_pass.units, reader.header.inputs)
-            ),
         ]
+        # A register: it changes long before events come.
+        m.d.sync += walker.sources.eq(
+            Mux(sequencer.draining, reader.layer_pass.units, reader.header.inputs)
+        )
         m.d.comb += [
             inputs.start.eq(sequencer.inputs_start),
             inputs.count.eq(reader.header.inputs),

@@ -207,7 +207,7 @@ class Reader(wiring.Component):
         valid = Signal(2)
         m.d.comb += shifting.eq(valid[1])
         m.d.sync += [
-            octet.eq(word.word_select(bit[3:], 8)),
+            octet.eq(word.bit_select(Cat(Const(0, 3), bit[3:]), 8)),
             bit_1.eq(bit[:3]),
             chosen.eq(octet.bit_select(bit_1, 1)),
             valid.eq(Cat(self.checking & ~fetching & ~next_word, valid)),
