@@ -69,6 +69,7 @@ root=$(realpath -m "$root")
 # It is removed in the end, so it must hold nothing else.
 [ ! -e "$root" ] || [ -z "$(ls -A "$root")" ] || die "--root $root is not empty"
 mkdir -p "$root"
+chmod 755 "$root" # the ordinary user must get through it
 failed=1
 leave() {
   # Deepest first; nothing of this machine may be removed through a mount.
