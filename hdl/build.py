@@ -106,9 +106,10 @@ def build(
         try:
             build_plan = run.prepare(top)
             usage = run.run(build_plan)
-            for run.seed in () if seed is not None else range(2, _MOST_SEEDS + 1):
+            for another in () if seed is not None else range(2, _MOST_SEEDS + 1):
                 if usage.clock_mhz >= float(target):
                     break
+                run.seed = another
                 progress(f"  {usage.clock_mhz:.2f} MHz; trying nextpnr's seed {run.seed}")
                 usage = run.run(build_plan, again=True)
             report["seed"] = run.seed

