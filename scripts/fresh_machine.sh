@@ -96,6 +96,9 @@ rm -f "$root.debootstrap.log"
   || die "$root cannot hold device nodes (mounted nodev?); choose another place with --root"
 mount -t proc proc "$root/proc"
 mount -t tmpfs -o mode=1777 tmpfs "$root/dev/shm"
+# Terminals of its own: the driver's tests open pseudo-terminals as serial ports.
+mount -t devpts -o newinstance,ptmxmode=0666,mode=0620 devpts "$root/dev/pts"
+ln -sf pts/ptmx "$root/dev/ptmx"
 copy_files() {
   local file
   for file in ${copies[@]+"${copies[@]}"}; do
