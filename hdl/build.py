@@ -1,7 +1,7 @@
 """Build a bitstream: ``python -m hdl.build --board icebreaker``.
 
 Exit status 0: the bitstream is in the output folder. 1: the build failed or was judged bad,
-and the message says why. 2: wrong arguments.
+and the message says why. 2: the command line could not be read.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def build(
     tools = find_toolchain(toolchain)
     top = Top(board, pll, make_system(plan, board, target))
     with flow.work_folder(output) as folder:
-        run = flow.Flow(board, tools, float(target), seed or 1, folder, progress)
+        run = flow.Flow(board, tools, float(target), 1 if seed is None else seed, folder, progress)
         report = _header(board, plan, float(target), toolchain, tools.versions(), run.seed)
         try:
             build_plan = run.prepare(top)

@@ -10,8 +10,9 @@ from typing import Literal
 
 from hdl.boards import Board, Memories
 from hdl.core.parameters import SPRAM_BITS, SPRAM_WORDS, EngineParameters, WeightMemory
-from models.image import Image, ImageError, check_capacity, compile_image, plan_layout
+from models.image import MIN_LANES, Image, ImageError, check_capacity, compile_image, plan_layout
 from models.network import Network
+from models.spec import MAX_FAN_IN
 
 #: Block RAMs of the engine and the link beside the lanes' accumulators and the weights:
 #: previous input, hidden states, event list, scores; the link's receive and transmit rings.
@@ -63,7 +64,7 @@ class Plan:
             f"chosen because  {self.reason}",
             f"limits          {capacity.accumulator_words} accumulators a lane, "
             f"{capacity.state_units} hidden units ({capacity.layer_units} in a layer), "
-            f"{capacity.input_size} inputs, {capacity.outputs} outputs",
+            f"{MAX_FAN_IN} inputs, {capacity.outputs} outputs",
         ]
         if self.network is not None:
             how = "in the bitstream" if p.image is not None else "loaded over the link"
@@ -111,6 +112,8 @@ def make_plan(
         says what is needed and what there is.
     """
     lanes = board.lanes if lanes is None else lanes
+    if lanes < MIN_LANES or lanes % 2:
+        raise PlanError(f"lanes must be an even number of at least {MIN_LANES}, not {lanes}")
     most = board.memories.ebr - OTHER_EBR
     if lanes > most:
         raise PlanError(

@@ -30,6 +30,9 @@ from host.sequencer import Sequencer
 from models.image import Capacity, ImageError, check_capacity, compile_image
 from models.network import Network
 
+#: A running sum is 32 bits wide.
+_MOST_SCORE = (1 << 31) - 1
+
 
 class Device:
     """A board, a simulated board or the emulator; get one with `Device.open`.
@@ -245,6 +248,8 @@ class Device:
         ------
         WrongNetwork
             If the state was taken from another network, or for another number of lanes.
+        InputError
+            If its arrays are not integers of the network's sizes and ranges.
         """
         sequencer = self._ready()
         spec = self.network.spec
@@ -253,12 +258,20 @@ class Device:
                 f"the state belongs to network {state.network:08x}; "
                 f"{spec.name!r}, {self._crc32:08x}, is loaded"
             )
-        units = (sum(spec.units),)
-        if state.h.shape != units or np.abs(state.h.astype(np.int64)).max() > spec.M:
-            raise InputError(
-                f"the state's h must be {units[0]} values in [-{spec.M}, {spec.M}], "
-                f"not shape {state.h.shape}"
-            )
+        for what, values, size, most in (
+            ("h", state.h, sum(spec.units), spec.M),
+            ("scores", state.scores, spec.outputs, _MOST_SCORE),
+        ):
+            array = np.asarray(values)
+            if not np.issubdtype(array.dtype, np.integer) or array.shape != (size,):
+                raise InputError(
+                    f"the state's {what} must be {size} integers, "
+                    f"not {array.dtype} of shape {array.shape}"
+                )
+            if np.abs(array.astype(np.int64)).max() > most:
+                raise InputError(f"the state's {what} must lie in [-{most}, {most}]")
+        if state.steps < 0:
+            raise InputError(f"the state's steps must be at least 0, not {state.steps}")
         sequencer.forget_cycles()
         self._engine.write_state(state.h, state.scores if spec.readout.mode == "sum" else None)
         sequencer.steps = state.steps

@@ -63,6 +63,8 @@ def _open_link(
     retries: int | None = None,
     on_close: Callable[[], None] | None = None,
 ) -> LinkEngine:
+    if baud < 1:
+        raise ValueError(f"baud must be at least 1, not {baud}")
     transport = SerialTransport(where, baud)
     session = Session(
         transport,

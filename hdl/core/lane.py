@@ -19,7 +19,7 @@ class Lane(wiring.Component):
 
     Members
     -------
-    address : In(8)
+    address : In(7)
         Accumulator to read.
     weight : In(2)
         1 adds `plus`, 3 adds `minus`, 0 adds nothing; arrives with `address`.

@@ -38,7 +38,7 @@ class RowPass(wiring.Component):
     parameter : In(Parameter)
         Parameter word, one cycle after `advance`.
     accumulator : Out(7)
-        Accumulator to read; zero while idle.
+        Accumulator to read; zero from the second idle cycle on.
     select : Out
         Pair of lanes to read (see `Lanes`).
     even_value, odd_value : In(signed(16))

@@ -233,6 +233,8 @@ def test_real_engine_does_not_depend_on_hash_order():
         (["--board", "icebreaker", "--clock", "50"], "49.5 and 50.25 MHz"),
         (["--board", "icebreaker", "--network", "no/such/file"], "no/such/file"),
         (["--board", "icebreaker", "--lanes", "28"], "28 lanes need 28 block RAMs"),
+        (["--board", "icebreaker", "--lanes", "0"], "even number of at least 12, not 0"),
+        (["--board", "icebreaker", "--lanes", "-4"], "even number of at least 12, not -4"),
     ],
 )
 def test_command_line_says_what_is_wrong(capsys, tmp_path, arguments, message):

@@ -1,5 +1,7 @@
 """One API over the emulator and over a link: right answers, the same errors, states that move."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -449,3 +451,24 @@ def test_the_emulators_store_is_the_boards():
 def test_unknown_options_are_named():
     with pytest.raises(TypeError, match="lunes"):
         Device.open("emulator", lunes=3)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"h": np.full(8, np.nan)}, "h must be 8 integers, not float64"),
+        ({"h": np.full(8, 0.7)}, "h must be 8 integers, not float64"),
+        ({"h": np.zeros(7, np.int8)}, r"h must be 8 integers, not int8 of shape \(7,\)"),
+        ({"h": np.full(8, -128)}, r"h must lie in \[-127, 127\]"),
+        ({"scores": np.zeros(2, np.int64)}, "scores must be 3 integers"),
+        ({"scores": np.full(3, 1 << 40)}, "scores must lie in"),
+        ({"steps": -9}, "steps must be at least 0, not -9"),
+    ],
+)
+def test_a_state_that_cannot_be_one_is_refused(kind, change, message):
+    network = random_network(7, inputs=3, units=(8,), outputs=3, mode="sum")
+    with device_for(kind, network) as device:
+        device.load(network)
+        state = device.state()
+        with pytest.raises(InputError, match=message):
+            device.set_state(dataclasses.replace(state, **change))
