@@ -32,7 +32,8 @@ DEFAULT_NETWORK = ROOT / "models" / "zoo" / "digits.safetensors"
 _SOURCES = ("hdl/**/*.py", "models/image.py", "models/protocol.py", "models/spec.py")
 
 #: A route is a draw: one of six seeds misses a clock that the others reach (measured on the
-#: shipped network, docs/decisions/0002-engine.md). More tries than these mean that the clock is too high.
+#: shipped network, docs/decisions/0002-engine.md). More tries than these mean that
+#: the clock is too high.
 _MOST_SEEDS = 6
 
 _EXAMPLES = """\
