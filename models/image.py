@@ -377,8 +377,8 @@ def compile_image(network: Network, lanes: int) -> Image:
         put(
             place.record,
             [
-                layer.theta,
                 place.state,
+                -layer.theta & 0xFFFF,
                 place.units | (place.slots - 1) << 9,
                 place.accumulator | place.groups << 7,
                 place.edge.accumulator | (place.edge.words - 1) << 7,

@@ -57,8 +57,10 @@ class Engine(wiring.Component):
     invalidate : In(1)
         The store is about to change: there is no network until the next CONFIGURE.
     network_valid : Out(1)
-    inputs_count, outputs_count, mode, image_words : Out
+    inputs_count, outputs_count, mode : Out
         From the network's header.
+    image_words : Out(16)
+        From the header, too, but only after a CHECK and until the next command.
     label : Out(8)
         Index of the largest score of the last readout.
     crc32 : Out(32)
@@ -190,7 +192,7 @@ class Engine(wiring.Component):
             gate.candidate.eq(row_pass.odd_sum),
             gate.state.eq(state.data),
             gate.limit.eq(reader.header.limit),
-            gate.theta.eq(reader.theta),
+            gate.minus_theta.eq(reader.minus_theta),
             events.append.eq(gate.done & gate.changed),
             events.entry.unit.eq(write_unit),
             events.entry.old.eq(gate.old_state),
@@ -268,9 +270,7 @@ class Engine(wiring.Component):
             sequencer.inputs_busy.eq(inputs.busy),
             sequencer.inputs_changed.eq(inputs.changed),
             sequencer.walker_busy.eq(walker.busy),
-            sequencer.pass_units.eq(reader.layer_pass.units),
-            sequencer.gate_done.eq(gate.done),
-            sequencer.pair_complete.eq(row_pass.complete),
+            sequencer.pass_pending.eq(row_pass.pending | gate.busy),
             sequencer.list_busy.eq(events.busy),
             sequencer.readout_busy.eq(readout.busy),
             sequencer.check_busy.eq(reader.checking),
@@ -288,7 +288,7 @@ class Engine(wiring.Component):
             self.inputs_count.eq(reader.header.inputs),
             self.outputs_count.eq(reader.header.outputs),
             self.mode.eq(reader.header.mode),
-            self.image_words.eq(reader.header.image_words),
+            self.image_words.eq(reader.image_words),
         ]
 
         self._assert_order(m, sequencer, reader, walker, row_pass, inputs, events)

@@ -4,7 +4,8 @@ from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.core.signatures import SUM_BITS
+from hdl.core.arithmetic import add_with_carry
+from hdl.core.signatures import SUM_BITS, THETA_BITS
 from models.spec import FRACTION_BITS
 
 #: Cycles from sums at the input to the new state at the output.
@@ -31,13 +32,15 @@ class GateUnit(wiring.Component):
         The unit's h.
     limit : In(7)
         M = 2^hb - 1.
-    theta : In(8)
-        Dead zone, 0 to 2 M.
+    minus_theta : In(signed(9))
+        Negative of the dead zone, which is 0 to 2 M.
     done : Out(1)
         `new_state` and `old_state` belong to a unit.
     new_state, old_state : Out(signed(8))
     changed : Out(1)
         They differ.
+    busy : Out(1)
+        A unit is under way, from `valid` to `done`.
     """
 
     valid: In(1)
@@ -46,11 +49,12 @@ class GateUnit(wiring.Component):
     fetch: Out(1)
     state: In(signed(8))
     limit: In(7)
-    theta: In(8)
+    minus_theta: In(signed(THETA_BITS))
     done: Out(1)
     new_state: Out(signed(8))
     old_state: Out(signed(8))
     changed: Out(1)
+    busy: Out(1)
 
     def elaborate(self, platform):
         m = Module()
@@ -58,7 +62,7 @@ class GateUnit(wiring.Component):
         for n in range(1, LATENCY):
             m.d.sync += valid[n].eq(valid[n - 1])
         m.d.sync += self.done.eq(valid[-1])
-        m.d.comb += self.fetch.eq(valid[1])
+        m.d.comb += [self.fetch.eq(valid[1]), self.busy.eq(Cat(valid, self.done).any())]
 
         # Stage 0: shift, and saturate to eight bits.
         pz = self.inhibition[FRACTION_BITS:]
@@ -99,39 +103,41 @@ class GateUnit(wiring.Component):
             ),
         ]
 
-        # Stage 2: the difference, both ways round, so that its magnitude is only a choice.
-        # A unit's sums take two slots at least, so units come every second cycle at most, and
-        # z and h need a register for every second stage only.
-        up = Signal(signed(9), reset_less=True)
-        down = Signal(signed(9), reset_less=True)
+        # Stage 2: the difference. A unit's sums take two slots at least, so units come every
+        # second cycle at most, and z and h need a register for every second stage only.
+        difference = Signal(signed(9), reset_less=True)
         h_3 = Signal(signed(8), reset_less=True)
-        m.d.sync += [up.eq(c - self.state), down.eq(self.state - c)]
+        m.d.sync += difference.eq(c - self.state)
         with m.If(valid[2]):
             m.d.sync += h_3.eq(self.state)
 
-        # Stage 3: its magnitude beyond the dead zone.
+        # Stage 3: its magnitude beyond the dead zone. A negative number's magnitude is its
+        # complement plus one, and the one is the adder's carry.
         sign_4 = Signal(reset_less=True)
-        magnitude = Signal(8)
-        beyond_theta = Signal(8, reset_less=True)
         reach = Signal(signed(10))
+        beyond_theta = Signal(8, reset_less=True)
         z_4 = Signal(8, reset_less=True)
+        sign_3 = difference[-1]
+        complemented = Signal(signed(9))
         m.d.comb += [
-            magnitude.eq(Mux(up[-1], down, up)),
-            reach.eq(magnitude - self.theta),
+            complemented.eq(difference[:8] ^ sign_3.replicate(8)),
+            reach.eq(add_with_carry(complemented, self.minus_theta, sign_3)),
         ]
         m.d.sync += [
-            sign_4.eq(up[-1]),
+            sign_4.eq(sign_3),
             beyond_theta.eq(Mux(reach < 0, 0, reach[:8])),
             z_4.eq(z),
         ]
 
-        # Stage 4: no further than the inhibition lets it.
+        # Stage 4: no further than the inhibition lets it; complemented if it is downwards.
         sign_5 = Signal(reset_less=True)
         move = Signal(8, reset_less=True)
+        some = Signal(reset_less=True)
         h_5 = Signal(signed(8), reset_less=True)
         m.d.sync += [
             sign_5.eq(sign_4),
-            move.eq(Mux(beyond_theta > z_4, z_4, beyond_theta)),
+            move.eq(Mux(beyond_theta > z_4, z_4, beyond_theta) ^ sign_4.replicate(8)),
+            some.eq(beyond_theta.any() & z_4.any()),
         ]
         with m.If(valid[4]):
             m.d.sync += h_5.eq(h_3)
@@ -139,7 +145,7 @@ class GateUnit(wiring.Component):
         # Stage 5: the new state.
         m.d.comb += self.old_state.eq(h_5)
         m.d.sync += [
-            self.new_state.eq(Mux(sign_5, h_5 - move, h_5 + move)),
-            self.changed.eq(move != 0),
+            self.new_state.eq(add_with_carry(h_5, move.as_signed(), sign_5)),
+            self.changed.eq(some),
         ]
         return m

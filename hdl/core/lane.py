@@ -51,9 +51,11 @@ class Lane(wiring.Component):
         read = memory.read_port(transparent_for=())
         write = memory.write_port()
 
-        # A four-input function of each bit: one logic cell, flip-flop included.
+        # A four-input function of each bit: one logic cell, flip-flop included. (Gates, because
+        # Yosys would make a multiplexer's zero a synchronous reset and spend a cell on inverting.)
         term = Signal(signed(DELTA_BITS))
-        m.d.sync += term.eq(Mux(self.weight[0], Mux(self.weight[1], self.minus, self.plus), 0))
+        active = self.weight[0].replicate(DELTA_BITS)
+        m.d.sync += term.eq(active & Mux(self.weight[1], self.minus, self.plus))
         m.d.comb += [
             read.addr.eq(Cat(self.address, self.mute)),
             self.value.eq(read.data.as_signed()),

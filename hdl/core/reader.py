@@ -1,6 +1,6 @@
 """The reader: one pointer into the store, for records, parameters and the checksum."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import data, enum, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -8,6 +8,7 @@ from hdl.core.parameters import EngineParameters
 from hdl.core.signatures import (
     STATE_ADDRESS_BITS,
     STORE_ADDRESS_BITS,
+    THETA_BITS,
     EdgeConfig,
     Mode,
     PassConfig,
@@ -40,7 +41,6 @@ class Header(data.Struct):
     mode: Mode
     outputs: 8
     accumulators: 7  # words in use, less one
-    image_words: 16
     inputs: 9
 
 
@@ -82,7 +82,9 @@ class Reader(wiring.Component):
     layer_pass : Out(PassConfig)
         Pass of a layer, or of the readout.
     state_base : Out(8)
-    theta : Out(8)
+    minus_theta : Out(signed(9))
+    image_words : Out(16)
+        Words of the image, while the header is the last record read.
     """
 
     def __init__(self, parameters: EngineParameters):
@@ -105,7 +107,8 @@ class Reader(wiring.Component):
                 "edge": Out(EdgeConfig),
                 "layer_pass": Out(PassConfig),
                 "state_base": Out(STATE_ADDRESS_BITS),
-                "theta": Out(8),
+                "minus_theta": Out(signed(THETA_BITS)),
+                "image_words": Out(16),
             }
         )
 
@@ -149,19 +152,18 @@ class Reader(wiring.Component):
             m.d.sync += pointer.eq(0)
 
         # Words enter a chain of registers, so no field needs an enable of its own. The record's
-        # last word stays in the first register; fields narrow towards the end of the chain.
+        # last word stays in the first register, whatever the record is; fields narrow towards
+        # the end of the chain.
         # Word formats: see models/image.py.
         layer_pass, edge, header = self.layer_pass, self.edge, self.header
         chain = [
-            edge.base,
             Cat(edge.accumulator, edge.last),
             Cat(layer_pass.accumulator, layer_pass.groups),
             Cat(layer_pass.units, layer_pass.last_slot),
+            self.minus_theta,
             self.state_base,
-            self.theta,
         ]
         header_chain = [
-            header.image_words,
             Cat(header.limit, header.layers, header.mode),
             header.inputs,
             Cat(header.outputs),
@@ -170,12 +172,16 @@ class Reader(wiring.Component):
         is_header = Signal()
         m.d.comb += is_header.eq(kind == Record.HEADER)
         # A layer's last word is the address of what follows it; only `jump` looks at it.
-        with m.If(arriving & ~is_header & ~((kind == Record.LAYER) & self.done)):
-            m.d.sync += [to.eq(of) for to, of in zip(chain, [word, *chain], strict=False)]
+        with m.If(arriving & ~((kind == Record.LAYER) & self.done)):
+            m.d.sync += edge.base.eq(word)
+            for here, registers in ((~is_header, chain), (is_header, header_chain)):
+                with m.If(here):
+                    m.d.sync += [
+                        to.eq(of)
+                        for to, of in zip(registers, [edge.base, *registers], strict=False)
+                    ]
+        m.d.comb += self.image_words.eq(edge.base)
         with m.If(arriving & is_header):
-            m.d.sync += [
-                to.eq(of) for to, of in zip(header_chain, [word, *header_chain], strict=False)
-            ]
             with m.If(~begun):
                 m.d.sync += self.header_ok.eq(word == MAGIC)
         m.d.sync += begun.eq(arriving)
@@ -218,7 +224,7 @@ class Reader(wiring.Component):
         with m.If(self.checking):
             m.d.sync += fetching.eq(next_word)
             with m.If(fetching):
-                with m.If(pointer == self.header.image_words):
+                with m.If(pointer == self.image_words):
                     m.d.sync += self.checking.eq(0)
             with m.Elif(~next_word):
                 m.d.sync += bit.eq(bit + 1)

@@ -5,12 +5,13 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from hdl.core.arithmetic import add_with_carry
 from hdl.core.signatures import SCORE_ADDRESS_BITS, SUM_BITS
 
 #: Half-word address of the counters: behind the scores of 120 outputs.
 COUNTERS = 240
 #: Bits of what one command can add to the cycle and to the event counter.
-CYCLE_BITS = 20
+CYCLE_BITS = 17
 EVENT_BITS = 10
 
 
@@ -116,7 +117,7 @@ class Readout(wiring.Component):
         carry = Signal(reset_less=True)
         total = Signal(17)
         m.d.comb += [
-            total.eq(Mux(keep_1, read.data, 0) + addend + (carry & chain_1)),
+            total.eq(add_with_carry(Mux(keep_1, read.data, 0), addend, carry & chain_1)),
             write.addr.eq(address_1),
             write.data.eq(total[:16]),
             write.en.eq(valid_1 | tally_1),

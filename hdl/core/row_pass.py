@@ -1,6 +1,6 @@
 """The pass over a layer's rows: from raw sums to the two pre-activations of each unit."""
 
-from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -34,7 +34,7 @@ class RowPass(wiring.Component):
     config : In(PassConfig)
         Stable during the pass.
     advance : Out(1)
-        The next parameter word is read in this cycle (one cycle behind `accumulator`).
+        The next parameter word is read in this cycle (two cycles behind `accumulator`).
     parameter : In(Parameter)
         Parameter word, one cycle after `advance`.
     accumulator : Out(7)
@@ -49,6 +49,8 @@ class RowPass(wiring.Component):
         Sums before the arithmetic shift by F. They stay until a slot that adds follows.
     busy : Out(1)
         From `start` until the last slot is addressed.
+    pending : Out(1)
+        From `start` until the last pair is complete.
     """
 
     def __init__(self, parameters: EngineParameters):
@@ -67,6 +69,7 @@ class RowPass(wiring.Component):
                 "even_sum": Out(signed(SUM_BITS)),
                 "odd_sum": Out(signed(SUM_BITS)),
                 "busy": Out(1),
+                "pending": Out(1),
             }
         )
 
@@ -81,13 +84,11 @@ class RowPass(wiring.Component):
         config = self.config
         units = Signal(SOURCE_BITS)
         slot = Signal(3, reset_less=True)
-        self.first = first = Signal()
         group = Signal(LANE_ADDRESS_BITS, reset_less=True)
         last_slot = Signal()
         last_pair = Signal()
         next_group = Signal(LANE_ADDRESS_BITS)
         m.d.comb += [
-            first.eq(slot == 0),
             last_slot.eq(slot == config.last_slot),
             last_pair.eq(self.select == self.pairs - 1),
             next_group.eq(group + last_pair),
@@ -121,26 +122,34 @@ class RowPass(wiring.Component):
 
     def _accumulate(self, m: Module) -> None:
         """Stages 1 to 4: fetch, select, shift, add."""
-        # valid[n]: stage n holds a slot; first[n]: it is its pair's first.
+        # valid[n]: stage n holds a slot.
         valid = [self.busy] + [Signal(name=f"valid_{n}") for n in range(1, 5)]
-        first = [self.first] + [Signal(name=f"first_{n}", reset_less=True) for n in range(1, 5)]
-        for n in range(1, 5):
-            m.d.sync += [valid[n].eq(valid[n - 1]), first[n].eq(first[n - 1])]
-        # Parameters are read in stage 1, arrive in stage 2, and serve in stages 3 and 4.
-        parameter = {n: Signal(Parameter, name=f"parameter_{n}", reset_less=True) for n in (3, 4)}
-        m.d.comb += self.advance.eq(valid[1])
-        m.d.sync += [parameter[3].eq(self.parameter), parameter[4].eq(parameter[3])]
-        add_4 = Signal()
-        m.d.comb += add_4.eq(valid[4] & parameter[4].add)
+        m.d.sync += [valid[n].eq(valid[n - 1]) for n in range(1, 5)]
+        # Parameters are read in stage 2, arrive in stage 3, and serve there and in stage 4.
+        parameter_3 = self.parameter
+        parameter_4 = Signal(Parameter, reset_less=True)
+        first = Signal(init=1)
+        add = Signal()
+        complete = Signal()
+        m.d.comb += [
+            self.advance.eq(valid[2]),
+            add.eq(valid[4] & parameter_4.add),
+            complete.eq(valid[4] & parameter_4.complete),
+        ]
+        m.d.sync += [
+            parameter_4.eq(parameter_3),
+            first.eq((first & ~add) | complete),
+            self.complete.eq(complete),
+        ]
         for name, value, shift, total, bias in (
             # In stage 4 the first slot meets its own bias; the second slot's is a stage behind.
-            ("even", self.even_value, "even_shift", self.even_sum, parameter[4].bias),
-            ("odd", self.odd_value, "odd_shift", self.odd_sum, parameter[3].bias),
+            ("even", self.even_value, "even_shift", self.even_sum, parameter_4.bias),
+            ("odd", self.odd_value, "odd_shift", self.odd_sum, parameter_3.bias),
         ):
             shifted = Signal(signed(16 + 7), name=f"{name}_shifted", reset_less=True)
             augend = Signal(signed(SUM_BITS), name=f"{name}_augend")
-            m.d.sync += shifted.eq(value << parameter[3][shift])
-            m.d.comb += augend.eq(Mux(first[4], bias.as_signed(), total))
-            with m.If(add_4):
+            m.d.sync += shifted.eq(value << parameter_3[shift])
+            m.d.comb += augend.eq(Mux(first, bias.as_signed(), total))
+            with m.If(add):
                 m.d.sync += total.eq(augend + shifted)
-        m.d.sync += self.complete.eq(valid[4] & parameter[4].complete)
+        m.d.comb += self.pending.eq(Cat(self.start, valid, self.complete).any())

@@ -9,7 +9,6 @@ from hdl.core.reader import Header, Record
 from hdl.core.readout import CYCLE_BITS, EVENT_BITS
 from hdl.core.signatures import (
     LANE_ADDRESS_BITS,
-    SOURCE_BITS,
     CommandLayout,
     Mode,
     Operation,
@@ -50,6 +49,8 @@ class Sequencer(wiring.Component):
         Clear this accumulator of every lane; the address is zero while not clearing.
     inputs_*, list_*, pass_*, readout_*, check_* : starts and states of the other parts
     walker_busy : In(1)
+    pass_pending : In(1)
+        From `pass_start` until the last sums, or the last new state, have come out.
     draining : Out(1)
         Events are a layer's, not the inputs'.
     gating, reading : Out(1)
@@ -86,10 +87,8 @@ class Sequencer(wiring.Component):
     walker_busy: In(1)
     draining: Out(1)
     pass_start: Out(1)
-    pass_units: In(SOURCE_BITS)
+    pass_pending: In(1)
     gating: Out(1)
-    gate_done: In(1)
-    pair_complete: In(1)
     list_clear: Out(1)
     list_drain: Out(1)
     list_replay: Out(1)
@@ -115,7 +114,6 @@ class Sequencer(wiring.Component):
         emitted = Signal(4, reset_less=True)
         emitted_below = Signal(reset_less=True)
         unsettled = Signal(init=1)
-        outstanding = Signal(SOURCE_BITS, reset_less=True)
         clearing = Signal(LANE_ADDRESS_BITS, reset_less=True)
         tallying = Signal(4, reset_less=True)
         draining = Signal()
@@ -130,7 +128,7 @@ class Sequencer(wiring.Component):
         m.d.sync += [
             last_layer.eq(layer == self.header.layers),
             settled.eq(~(unsettled | emitted_below | emitted.bit_select(layer, 1))),
-            finished.eq((outstanding == 0) & ~self.pass_start),
+            finished.eq(~self.pass_pending),
             self.draining.eq(draining),
             self.state_zero.eq(self.state_fresh & ~draining),
         ]
@@ -139,11 +137,6 @@ class Sequencer(wiring.Component):
             m.d.sync += self.cycles.eq(self.cycles + 1)
         with m.If(self.event):
             m.d.sync += self.events.eq(self.events + 1)
-
-        with m.If(self.pass_start):
-            m.d.sync += outstanding.eq(self.pass_units)
-        with m.Elif(Mux(self.reading, self.pair_complete, self.gate_done)):
-            m.d.sync += outstanding.eq(outstanding - 1)
 
         def load(kind: Record, rewind: int = 0) -> None:
             m.d.comb += [

@@ -11,6 +11,8 @@ STORE_ADDRESS_BITS = 16
 LANE_ADDRESS_BITS = 7
 STATE_ADDRESS_BITS = 8
 SCORE_ADDRESS_BITS = 8
+#: Negative of a dead zone of at most 2 M = 254.
+THETA_BITS = 9
 #: Words of an edge, less one: it cannot have more than a lane has accumulators.
 EDGE_LENGTH_BITS = 7
 #: Sum of the shifted raw sums and the bias.

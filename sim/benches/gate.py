@@ -27,7 +27,7 @@ def gate(inhibition, candidate, h, limit, theta):
 async def new_states_follow_the_contract(dut):
     """Units are [inhibition, candidate, h]; they come every second cycle, or with gaps."""
     limit, theta, units = data()["limit"], data()["theta"], data()["units"]
-    await start(dut, valid=0, inhibition=0, candidate=0, state=0, limit=limit, theta=theta)
+    await start(dut, valid=0, inhibition=0, candidate=0, state=0, limit=limit, minus_theta=-theta)
     results = []
 
     async def states():
