@@ -94,7 +94,7 @@ class CycleModel:
 
     def replay(self, states: Iterable[Sequence[bool]]) -> int:
         """Return the cycles of a replay; for each layer, which units are not zero."""
-        cycles = 0
+        cycles = INPUT_RECORD_WORDS + _RECORD
         for layer, nonzero in zip(self._layout.layers, states, strict=True):
             cycles += LAYER_RECORD_WORDS + _RECORD + _DRAIN_STATES + _END
             cycles += _stream(nonzero, _DRAIN_LATENCY, layer.edge.words)

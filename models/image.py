@@ -1,8 +1,8 @@
 """The network as the engine's store holds it: a header, phase records, parameters, weights.
 
 The engine is a fixed machine; everything that makes it *this* network is in these words.
-A word has `2 * lanes` bits. Records use the low 16 bits of a word, gate parameters the
-low 24; weights use all of them, two bits a lane.
+A word has `2 * lanes` bits. Records use the low 16 bits of a word, and two that mark their
+ends (`NEXT_IS_LAST`, `NOT_STORED`); gate parameters the low 24; weights use all of them, two bits a lane.
 
 Layout::
 
@@ -49,6 +49,11 @@ HEADER_WORDS = 6
 INPUT_RECORD_WORDS = 2
 LAYER_RECORD_WORDS = 7
 READOUT_RECORD_WORDS = 4
+
+#: Bits of a record's words, above the 16 of their value: the record's next word is its last
+#: one; the word is an address for the reader's pointer and goes into no register.
+NEXT_IS_LAST = 16
+NOT_STORED = 17
 
 #: Fewest words that an event must touch (see "Hazard" above).
 MIN_WALK = 2
@@ -356,6 +361,7 @@ def compile_image(network: Network, lanes: int) -> Image:
 
     def put(address: int, values: list[int]) -> None:
         words[address : address + len(values)] = values
+        words[address + len(values) - 2] |= 1 << NEXT_IS_LAST
 
     put(
         0,
@@ -383,7 +389,7 @@ def compile_image(network: Network, lanes: int) -> Image:
                 place.accumulator | place.groups << 7,
                 place.edge.accumulator | (place.edge.words - 1) << 7,
                 (place.edge.base - place.state) & 0xFFFF,
-                after,
+                after | 1 << NOT_STORED,
             ],
         )
     put(

@@ -263,7 +263,7 @@ class Engine(wiring.Component):
             sequencer.header.eq(reader.header),
             sequencer.header_ok.eq(reader.header_ok),
             reader.start.eq(sequencer.reader_start),
-            reader.kind.eq(sequencer.reader_kind),
+            reader.home.eq(sequencer.reader_home),
             reader.rewind.eq(sequencer.reader_rewind),
             reader.jump.eq(sequencer.reader_jump),
             sequencer.reader_done.eq(reader.done),

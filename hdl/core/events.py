@@ -1,10 +1,11 @@
 """The event list: what changed in a gate pass, until it has been walked."""
 
-from amaranth.hdl import Assert, Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import Assert, Const, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from hdl.core.arithmetic import add_with_carry
 from hdl.core.signatures import SOURCE_BITS, STATE_ADDRESS_BITS, event_stream
 
 LIST_WORDS = 256
@@ -91,19 +92,21 @@ class EventList(wiring.Component):
 
         # Stage 0 reads the list, stage 1 the state, stage 2 subtracts, stage 3 offers.
         index = Signal(SOURCE_BITS, reset_less=True)
-        last = Signal(SOURCE_BITS, reset_less=True)
+        end = Signal(SOURCE_BITS, reset_less=True)
+        started = Signal()
         reading = Signal()
         replaying = Signal(reset_less=True)
         move = Signal()
         unit_1 = Signal(8, reset_less=True)
         valid_1 = Signal()
         unit_2 = Signal(8, reset_less=True)
-        old_2 = Signal(signed(8), reset_less=True)
+        not_old_2 = Signal(signed(8), reset_less=True)  # ready to be subtracted
         valid_2 = Signal()
         entry = Signal(ListEntry)
         m.d.comb += [
             move.eq(~self.events.valid | self.events.ready),
-            self.busy.eq(reading | valid_1 | valid_2 | self.events.valid),
+            reading.eq(started & (index != end)),
+            self.busy.eq(started | valid_1 | valid_2 | self.events.valid),
             read.addr.eq(index),
             read.en.eq(move),
             entry.unit.eq(Mux(replaying, unit_1, read.data.unit)),
@@ -113,25 +116,28 @@ class EventList(wiring.Component):
         with m.If(valid_1):
             m.d.comb += self.state_address.eq(entry.unit)
         with m.If(move):
-            with m.If(reading):
-                m.d.sync += [index.eq(index + 1), reading.eq(index != last)]
+            # One step too far does no harm, and keeps the comparison out of the counter's path.
+            with m.If(started):
+                m.d.sync += [index.eq(index + 1), started.eq(reading)]
             m.d.sync += [
                 unit_1.eq(index),
                 valid_1.eq(reading),
                 unit_2.eq(entry.unit),
-                old_2.eq(entry.old),
+                not_old_2.eq(~entry.old),
                 valid_2.eq(valid_1),
-                self.events.valid.eq(valid_2 & (self.state_data != old_2)),
+                self.events.valid.eq(valid_2 & (self.state_data != ~not_old_2)),
                 self.events.payload.source.eq(unit_2),
-                self.events.payload.delta.eq(self.state_data - old_2),
+                self.events.payload.delta.eq(
+                    add_with_carry(self.state_data, not_old_2, Const(1, 1))
+                ),
             ]
         # A replay counts through the layer's states, else the index counts through the list.
         first = Mux(self.replay, self.state_base, 0)
         with m.If(self.drain):
             m.d.sync += [
                 index.eq(first),
-                last.eq(first + Mux(self.replay, self.units, self.count) - 1),
-                reading.eq(1),
+                end.eq(first + Mux(self.replay, self.units, self.count)),
+                started.eq(1),
                 replaying.eq(self.replay),
             ]
         return m

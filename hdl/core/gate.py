@@ -1,6 +1,6 @@
 """The gate unit: the additive ReLU gate in integers, without a product."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -84,18 +84,18 @@ class GateUnit(wiring.Component):
         magnitude_c = Signal(7)  # of a negative number: less one, so -M is M - 1
         beyond = Signal()
         z = Signal(8, reset_less=True)
-        c = Signal(signed(8), reset_less=True)
+        not_c = Signal(signed(8), reset_less=True)
         m.d.comb += [
             mask_z.eq(Cat(1, self.limit)),
-            low.eq(-self.limit),
+            low.eq(Cat(1, ~self.limit[1:], 1)),  # -M, since M is all ones
             magnitude_c.eq(c_0[:7] ^ c_0[-1].replicate(7)),
             beyond.eq((magnitude_c & ~self.limit).any()),
         ]
         with m.If(valid[1]):
             m.d.sync += z.eq((z_0 | (z_0 & ~mask_z).any().replicate(8)) & mask_z)
         m.d.sync += [
-            c.eq(
-                Mux(
+            not_c.eq(
+                ~Mux(
                     beyond | (c_0[-1] & (magnitude_c == self.limit)),
                     Mux(c_0[-1], low, self.limit),
                     c_0,
@@ -103,41 +103,45 @@ class GateUnit(wiring.Component):
             ),
         ]
 
-        # Stage 2: the difference. A unit's sums take two slots at least, so units come every
-        # second cycle at most, and z and h need a register for every second stage only.
+        # Stage 2: the difference h - c. What is subtracted is kept inverted, here and below,
+        # because a carry chain takes its operands as they are. A unit's sums take two slots at
+        # least, so units come every second cycle at most, and z and h need a register for
+        # every second stage only.
         difference = Signal(signed(9), reset_less=True)
         h_3 = Signal(signed(8), reset_less=True)
-        m.d.sync += difference.eq(c - self.state)
+        m.d.sync += difference.eq(add_with_carry(self.state, not_c, Const(1, 1)))
         with m.If(valid[2]):
             m.d.sync += h_3.eq(self.state)
 
         # Stage 3: its magnitude beyond the dead zone. A negative number's magnitude is its
         # complement plus one, and the one is the adder's carry.
-        sign_4 = Signal(reset_less=True)
-        reach = Signal(signed(10))
-        beyond_theta = Signal(8, reset_less=True)
-        z_4 = Signal(8, reset_less=True)
-        sign_3 = difference[-1]
+        upwards = difference[-1]
         complemented = Signal(signed(9))
+        reach = Signal(signed(10))
+        upwards_4 = Signal(reset_less=True)
+        beyond_theta = Signal(8, reset_less=True)
+        not_z = Signal(8, reset_less=True)
         m.d.comb += [
-            complemented.eq(difference[:8] ^ sign_3.replicate(8)),
-            reach.eq(add_with_carry(complemented, self.minus_theta, sign_3)),
+            complemented.eq(difference[:8] ^ upwards.replicate(8)),
+            reach.eq(add_with_carry(complemented, self.minus_theta, upwards)),
         ]
         m.d.sync += [
-            sign_4.eq(sign_3),
+            upwards_4.eq(upwards),
             beyond_theta.eq(Mux(reach < 0, 0, reach[:8])),
-            z_4.eq(z),
+            not_z.eq(~z),
         ]
 
         # Stage 4: no further than the inhibition lets it; complemented if it is downwards.
-        sign_5 = Signal(reset_less=True)
+        downwards_5 = Signal(reset_less=True)
         move = Signal(8, reset_less=True)
         some = Signal(reset_less=True)
+        too_far = Signal()
         h_5 = Signal(signed(8), reset_less=True)
+        m.d.comb += too_far.eq((beyond_theta + not_z)[8])  # beyond_theta > z
         m.d.sync += [
-            sign_5.eq(sign_4),
-            move.eq(Mux(beyond_theta > z_4, z_4, beyond_theta) ^ sign_4.replicate(8)),
-            some.eq(beyond_theta.any() & z_4.any()),
+            downwards_5.eq(~upwards_4),
+            move.eq(Mux(too_far, ~not_z, beyond_theta) ^ (~upwards_4).replicate(8)),
+            some.eq(beyond_theta.any() & ~not_z.all()),
         ]
         with m.If(valid[4]):
             m.d.sync += h_5.eq(h_3)
@@ -145,7 +149,7 @@ class GateUnit(wiring.Component):
         # Stage 5: the new state.
         m.d.comb += self.old_state.eq(h_5)
         m.d.sync += [
-            self.new_state.eq(add_with_carry(h_5, move.as_signed(), sign_5)),
+            self.new_state.eq(add_with_carry(h_5, move.as_signed(), downwards_5)),
             self.changed.eq(some),
         ]
         return m

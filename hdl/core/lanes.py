@@ -61,7 +61,8 @@ class Lanes(wiring.Component):
             read.eq(self.control),
             write.eq(read),
             plus.eq(self.delta),
-            minus.eq(-self.delta),
+            # -d = ~(d - 1): subtracting a constant needs no inverters before the carry chain.
+            minus.eq(~(self.delta - 1)),
             *(
                 mute[pair].eq(self.control.clear | (self.control.read & (self.select != pair)))
                 for pair in range(len(lanes) // 2)

@@ -1,7 +1,7 @@
 """The reader: one pointer into the store, for records, parameters and the checksum."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
-from amaranth.lib import data, enum, wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.core.parameters import EngineParameters
@@ -15,22 +15,15 @@ from hdl.core.signatures import (
 )
 from models.image import (
     HEADER_WORDS,
-    INPUT_RECORD_WORDS,
-    LAYER_RECORD_WORDS,
     MAGIC,
-    READOUT_RECORD_WORDS,
+    NEXT_IS_LAST,
+    NOT_STORED,
 )
 
 CRC_POLYNOMIAL = 0xEDB88320  # CRC-32, reflected, as in zlib.crc32
 
-
-class Record(enum.Enum, shape=2):
-    """Kinds of record."""
-
-    HEADER = 0
-    INPUT = 1
-    LAYER = 2
-    READOUT = 3
+#: Low bits of the pointer that tell the header's words apart.
+HEADER_BITS = (HEADER_WORDS - 1).bit_length()
 
 
 class Header(data.Struct):
@@ -49,6 +42,9 @@ class Reader(wiring.Component):
 
     All of it lies in the store in the order of use, so one pointer that moves on serves all.
 
+    A record marks its own end, so the reader need not know what it reads. Only the header ends
+    at a fixed address, because it is read from a store that may hold anything.
+
     Latency: a record of n words takes n + 1 cycles after `start`, the last of them marked by
     `done`. The CRC takes ``8 * word_bytes + 2`` cycles a word, one bit a cycle, because a load
     is rare and logic is dear.
@@ -56,10 +52,11 @@ class Reader(wiring.Component):
     Members
     -------
     start : In(1)
-        Load a record of `kind`, at the pointer.
-    kind : In(Record)
+        Load the record at the pointer.
+    home : In(1)
+        With `start`: load the header.
     rewind : In(1)
-        With `start`: move to the first record of its kind beforehand.
+        Move the pointer to the record of the inputs.
     jump : In(1)
         With `done` of a layer's record: move behind its parameters.
     advance : In(1)
@@ -92,7 +89,7 @@ class Reader(wiring.Component):
         super().__init__(
             {
                 "start": In(1),
-                "kind": In(Record),
+                "home": In(1),
                 "rewind": In(1),
                 "jump": In(1),
                 "advance": In(1),
@@ -115,40 +112,36 @@ class Reader(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         pointer = Signal(STORE_ADDRESS_BITS, reset_less=True)
-        remaining = Signal(range(LAYER_RECORD_WORDS + 1), reset_less=True)
         loading = Signal()
         arriving = Signal()
         begun = Signal()
-        kind = Signal(Record, reset_less=True)
+        is_header = Signal(reset_less=True)
         word = self.data[:16]
+        next_is_last = Signal()
+        not_stored = Signal()
         next_word = self._check(m, pointer)
         m.d.comb += [
             self.done.eq(arriving & ~loading),
+            next_is_last.eq(
+                (arriving & self.data[NEXT_IS_LAST])
+                | (is_header & (pointer[:HEADER_BITS] == HEADER_WORDS - 1))
+            ),
+            not_stored.eq(self.data[NOT_STORED] & ~is_header),
         ]
         with m.If(loading | self.advance | self.checking):
             m.d.comb += self.address.eq(pointer)
         with m.If(loading | self.advance | next_word):
             m.d.sync += pointer.eq(pointer + 1)
         m.d.sync += arriving.eq(loading)
-        with m.If(loading):
-            m.d.sync += [remaining.eq(remaining - 1), loading.eq(remaining != 1)]
+        with m.If(next_is_last):
+            m.d.sync += loading.eq(0)
         with m.If(self.start):
-            m.d.sync += [kind.eq(self.kind), loading.eq(1)]
-            with m.Switch(self.kind):
-                for record, first, words in (
-                    (Record.HEADER, 0, HEADER_WORDS),
-                    (Record.INPUT, HEADER_WORDS, INPUT_RECORD_WORDS),
-                    (Record.LAYER, HEADER_WORDS + INPUT_RECORD_WORDS, LAYER_RECORD_WORDS),
-                    (Record.READOUT, 0, READOUT_RECORD_WORDS),
-                ):
-                    with m.Case(record):
-                        m.d.sync += remaining.eq(words)
-                        if record != Record.READOUT:  # its record follows the last layer's
-                            with m.If(self.rewind):
-                                m.d.sync += pointer.eq(first)
+            m.d.sync += [loading.eq(1), is_header.eq(self.home)]
+        with m.If(self.rewind):
+            m.d.sync += pointer.eq(HEADER_WORDS)
         with m.If(self.jump & self.done):
             m.d.sync += pointer.eq(word)
-        with m.If(self.check):
+        with m.If(self.home | self.check):
             m.d.sync += pointer.eq(0)
 
         # Words enter a chain of registers, so no field needs an enable of its own. The record's
@@ -169,10 +162,7 @@ class Reader(wiring.Component):
             Cat(header.outputs),
             header.accumulators,
         ]
-        is_header = Signal()
-        m.d.comb += is_header.eq(kind == Record.HEADER)
-        # A layer's last word is the address of what follows it; only `jump` looks at it.
-        with m.If(arriving & ~((kind == Record.LAYER) & self.done)):
+        with m.If(arriving & ~not_stored):
             m.d.sync += edge.base.eq(word)
             for here, registers in ((~is_header, chain), (is_header, header_chain)):
                 with m.If(here):

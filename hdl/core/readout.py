@@ -1,6 +1,6 @@
 """The readout: logits or their running sums into the score memory, and the label."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -48,6 +48,7 @@ class Readout(wiring.Component):
     data : Out(16)
         Half-word read, one cycle after `address`.
     write : In(1)
+        While idle: write to `address`, which must have been the same in the cycle before.
     write_data : In(16)
     """
 
@@ -104,10 +105,14 @@ class Readout(wiring.Component):
         chain_1 = Signal(reset_less=True)
         valid_1 = Signal()
         tally_1 = Signal()
+        # Zero while idle, when the link may write.
+        with m.If(active | self.tally):
+            m.d.sync += addend.eq(half)
+        with m.Else():
+            m.d.sync += addend.eq(0)
         m.d.sync += [
-            addend.eq(half),
             address_1.eq(read.addr),
-            keep_1.eq(self.accumulate | self.tally),
+            keep_1.eq((self.accumulate & active) | self.tally),
             chain_1.eq(phase[0] | (self.tally & phase[1])),
             valid_1.eq(active & (Cat(phase[1], pair) < self.outputs)),
             tally_1.eq(self.tally),
@@ -116,46 +121,59 @@ class Readout(wiring.Component):
         # Stage 1: add (with the half-word below's carry) and write back.
         carry = Signal(reset_less=True)
         total = Signal(17)
+        augend = Signal(16)
         m.d.comb += [
-            total.eq(add_with_carry(Mux(keep_1, read.data, 0), addend, carry & chain_1)),
+            augend.eq(
+                (read.data & keep_1.replicate(16)) | (self.write_data & self.write.replicate(16))
+            ),
+            total.eq(add_with_carry(augend, addend, carry & chain_1)),
             write.addr.eq(address_1),
             write.data.eq(total[:16]),
-            write.en.eq(valid_1 | tally_1),
+            write.en.eq(valid_1 | tally_1 | self.write),
         ]
-        with m.If(self.write):
-            m.d.comb += [
-                write.addr.eq(self.address),
-                write.data.eq(self.write_data),
-                write.en.eq(1),
-            ]
-        low_2 = Signal(16, reset_less=True)
-        score = Signal(signed(32), reset_less=True)
+        not_value = Signal(16, reset_less=True)  # inverted, ready to be subtracted
         row = Signal(SCORE_ADDRESS_BITS - 1, reset_less=True)
+        high = Signal(reset_less=True)
         valid_2 = Signal()
+        valid_high = Signal()
         m.d.sync += [
             carry.eq(total[16]),
-            low_2.eq(total[:16]),
-            valid_2.eq(valid_1 & address_1[0]),
+            not_value.eq(~total[:16]),
+            row.eq(address_1[1:]),
+            high.eq(address_1[0]),
+            valid_2.eq(valid_1),
+            valid_high.eq(valid_1 & address_1[0]),
         ]
-        with m.If(valid_1 & address_1[0]):
-            m.d.sync += [score.eq(Cat(low_2, total[:16])), row.eq(address_1[1:])]
 
-        # Stages 2 and 3: keep the largest; the first of equals stays. A score stands for two
-        # cycles: the halves are compared in the first, in the second the results are joined.
-        best = Signal(signed(32), reset_less=True)
+        # Stage 2: compare with the largest so far, the low half first; the first of equals
+        # stays. The largest one's halves change places in each cycle, so that the one wanted
+        # is always the same register.
+        best = Signal(16, reset_less=True)
+        best_other = Signal(16, reset_less=True)
+        not_value_below = Signal(16, reset_less=True)
+        carry_in = Signal(reset_less=True)  # ones for a low half: it borrows nothing
+        difference = Signal(17)
+        larger = Signal()
+        replace = Signal()
         some = Signal()
-        valid_3 = Signal()
-        low_larger = Signal(reset_less=True)
-        high_larger = Signal(reset_less=True)
-        high_equal = Signal(reset_less=True)
-        m.d.sync += [
-            valid_3.eq(valid_2),
-            low_larger.eq(score[:16] > best[:16]),
-            high_larger.eq(score[16:].as_signed() > best[16:].as_signed()),
-            high_equal.eq(score[16:] == best[16:]),
+        # The sign counts the other way round.
+        sign = Cat(Const(0, 15), high)
+        m.d.comb += [
+            difference.eq(add_with_carry(best ^ sign, not_value ^ sign, carry_in)),
+            larger.eq(~difference[16]),
+            replace.eq(valid_high & (larger | ~some)),
         ]
-        with m.If(valid_3 & (~some | high_larger | (high_equal & low_larger))):
-            m.d.sync += [best.eq(score), self.label.eq(row), some.eq(1)]
+        m.d.sync += not_value_below.eq(not_value)
+        with m.If(valid_2):
+            m.d.sync += [
+                carry_in.eq(high | ~larger),
+                best.eq(Mux(replace, ~not_value_below, best_other)),
+                best_other.eq(Mux(replace, ~not_value, best)),
+            ]
+        with m.If(replace):
+            m.d.sync += self.label.eq(row)
+        with m.If(valid_high):
+            m.d.sync += some.eq(1)
         # Busy for a fixed time, whatever the scores are: the emulator counts the same cycles.
         behind = Signal(3)
         m.d.sync += [behind.eq(Cat(active, behind)), self.busy.eq(active | behind.any())]

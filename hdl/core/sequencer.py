@@ -5,7 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.core.one_hot import OneHot
-from hdl.core.reader import Header, Record
+from hdl.core.reader import Header
 from hdl.core.readout import CYCLE_BITS, EVENT_BITS
 from hdl.core.signatures import (
     LANE_ADDRESS_BITS,
@@ -74,7 +74,7 @@ class Sequencer(wiring.Component):
     header: In(Header)
     header_ok: In(1)
     reader_start: Out(1)
-    reader_kind: Out(Record)
+    reader_home: Out(1)
     reader_rewind: Out(1)
     reader_jump: Out(1)
     reader_done: In(1)
@@ -138,13 +138,6 @@ class Sequencer(wiring.Component):
         with m.If(self.event):
             m.d.sync += self.events.eq(self.events + 1)
 
-        def load(kind: Record, rewind: int = 0) -> None:
-            m.d.comb += [
-                self.reader_start.eq(1),
-                self.reader_kind.eq(kind),
-                self.reader_rewind.eq(rewind),
-            ]
-
         m.submodules.fsm = fsm = OneHot(m, init="BOOT")
         with fsm.state("BOOT"):
             # After power-up or a link's SYNC: a network that is there is read again.
@@ -156,7 +149,7 @@ class Sequencer(wiring.Component):
                 fsm.go("IDLE")
 
         with fsm.state("IDLE"):
-            m.d.comb += [self.command.ready.eq(1), uncounted.eq(1)]
+            m.d.comb += [self.command.ready.eq(1), uncounted.eq(1), self.reader_rewind.eq(1)]
             m.d.sync += [
                 due.eq(command.due),
                 replay.eq(command.op == Operation.REPLAY),
@@ -179,7 +172,7 @@ class Sequencer(wiring.Component):
         with fsm.state("CONFIGURE"):
             m.d.comb += uncounted.eq(1)
             m.d.sync += configuring.eq(1)
-            load(Record.HEADER, rewind=1)
+            m.d.comb += [self.reader_start.eq(1), self.reader_home.eq(1)]
             fsm.go("READ_HEADER")
 
         with fsm.state("READ_HEADER"):
@@ -231,7 +224,7 @@ class Sequencer(wiring.Component):
 
         # A step's inputs.
         with fsm.state("STEP"):
-            load(Record.INPUT, rewind=1)
+            m.d.comb += self.reader_start.eq(1)
             fsm.go("READ_INPUT")
 
         with fsm.state("READ_INPUT"):
@@ -248,17 +241,22 @@ class Sequencer(wiring.Component):
 
         with fsm.state("END_INPUT"):
             m.d.sync += [self.inputs_fresh.eq(0), emitted_below.eq(self.inputs_changed)]
-            load(Record.LAYER)
+            m.d.comb += self.reader_start.eq(1)
             fsm.go("READ_LAYER")
 
         # A layer.
         with fsm.state("REPLAY"):
             m.d.sync += [self.state_fresh.eq(0), self.scores_fresh.eq(0), unsettled.eq(1)]
-            load(Record.LAYER, rewind=1)
-            fsm.go("READ_LAYER")
+            # The layers' records follow that of the inputs.
+            m.d.comb += self.reader_start.eq(1)
+            fsm.go("SKIP_INPUT")
+
+        with fsm.state("SKIP_INPUT"):
+            with m.If(self.reader_done):
+                fsm.go("NEXT_LAYER")
 
         with fsm.state("NEXT_LAYER"):
-            load(Record.LAYER)
+            m.d.comb += self.reader_start.eq(1)
             fsm.go("READ_LAYER")
 
         with fsm.state("READ_LAYER"):
@@ -314,7 +312,7 @@ class Sequencer(wiring.Component):
 
         # The readout.
         with fsm.state("BEGIN_READOUT"):
-            load(Record.READOUT)
+            m.d.comb += self.reader_start.eq(1)
             fsm.go("READ_READOUT")
 
         with fsm.state("READ_READOUT"):
