@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 from typing import cast
 
+from models.writing import write_whole
 from sim.harness.build import BoardBuildError, build_board, cache_folder, digest, locked
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -105,9 +106,7 @@ def board_verilog(
         if kept.exists():
             return kept.read_text()
         text = _elaborate(lanes, weights, network, clock_hz, baud)
-        partial = kept.with_suffix(".partial")
-        partial.write_text(text)
-        os.replace(partial, kept)
+        write_whole(kept, text)
     return text
 
 
