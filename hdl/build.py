@@ -29,7 +29,10 @@ ROOT = CONSTRAINTS.parent
 DEFAULT_NETWORK = ROOT / "models" / "zoo" / "digits.safetensors"
 
 # What becomes gates depends on these and on the network; the digest in the report is theirs.
-_SOURCES = ("hdl/**/*.py", "models/image.py", "models/protocol.py", "models/spec.py")
+_SOURCES = (
+    "hdl/**/*.py",
+    *(f"models/{name}.py" for name in ("image", "layout", "protocol", "spec")),
+)
 
 #: A route is a draw: one of six seeds misses a clock that the others reach (measured on the
 #: shipped network, docs/decisions/0002-engine.md). More tries than these mean that

@@ -27,7 +27,8 @@ from host.errors import (
 from host.inputs import as_sequence, as_step
 from host.results import Counters, Identity, Result, State
 from host.sequencer import Sequencer
-from models.image import Capacity, ImageError, check_capacity, compile_image
+from models.image import compile_image
+from models.layout import Capacity, ImageError, check_capacity
 from models.network import Network
 
 #: A running sum is 32 bits wide.

@@ -5,15 +5,14 @@ import zlib
 import numpy as np
 import pytest
 
-from models.image import (
+from models.image import MAGIC, compile_image
+from models.layout import (
     HEADER_WORDS,
     INPUT_RECORD_WORDS,
-    MAGIC,
     MIN_WALK,
     Capacity,
     ImageError,
     check_capacity,
-    compile_image,
     plan_layout,
 )
 from models.random_networks import random_network
