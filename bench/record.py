@@ -8,6 +8,8 @@ import platform
 from pathlib import Path
 from typing import Any
 
+from models.writing import write_whole
+
 __all__ = ["machine", "write"]
 
 
@@ -25,8 +27,6 @@ def machine() -> dict[str, Any]:
 
 
 def write(path: Path, figures: dict[str, Any]) -> None:
-    """Figures and machine as JSON, to a temporary file first."""
+    """Figures and machine as JSON, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(json.dumps({"machine": machine(), **figures}, indent=2) + "\n")
-    temporary.replace(path)
+    write_whole(path, json.dumps({"machine": machine(), **figures}, indent=2) + "\n")

@@ -29,7 +29,10 @@ ROOT = CONSTRAINTS.parent
 DEFAULT_NETWORK = ROOT / "models" / "zoo" / "digits.safetensors"
 
 # What becomes gates depends on these and on the network; the digest in the report is theirs.
-_SOURCES = ("hdl/**/*.py", "models/image.py", "models/protocol.py", "models/spec.py")
+_SOURCES = (
+    "hdl/**/*.py",
+    *(f"models/{name}.py" for name in ("image", "layout", "protocol", "spec")),
+)
 
 #: A route is a draw: one of six seeds misses a clock that the others reach (measured on the
 #: shipped network, docs/decisions/0002-engine.md). More tries than these mean that
@@ -88,8 +91,11 @@ def build(
     Raises
     ------
     BuildError
-        If a tool fails, the clock is missed, or a DSP or multiplier is used. An earlier
-        result in `output` is left alone; the logs are in ``output/failed``.
+        If `output` cannot be written, a tool fails, the clock is missed, or a DSP or multiplier
+        is used. An earlier result in `output` is left alone; the logs are in
+        ``output/failed``.
+    OSError
+        If the disk is full; an earlier result is left alone.
     ToolError
         If a tool is missing or too old.
     ClockError
@@ -98,6 +104,12 @@ def build(
     start = time.monotonic()
     target = board.clock.target_mhz if clock_mhz is None else clock_mhz
     pll = pll_settings(board.clock.input_mhz, target, board.pll)
+    try:
+        flow.check_output(output, flow.products(board))
+    except OSError as error:
+        raise BuildError(
+            f"the results cannot go to {output}: {error.filename}: {error.strerror}"
+        ) from error
     progress("checking tools (the first use compiles them, about a minute) ...")
     tools = find_toolchain(toolchain)
     top = Top(board, pll, make_system(plan, board, target))
@@ -115,8 +127,7 @@ def build(
                 usage = run.run(build_plan, again=True)
             report["seed"] = run.seed
         except (ToolError, ReportError) as error:
-            failed = flow.keep_failure(folder, output, str(error))
-            raise BuildError(f"{error}\nThe logs are in {failed}") from error
+            raise _failure(folder, output, str(error), "logs") from error
         reasons = judge(usage, float(target))
         report.update(usage_entries(usage))
         report.update(
@@ -131,13 +142,19 @@ def build(
         write_json(report, folder / "report.json")
         if reasons:
             message = "the build is refused:\n  " + "\n  ".join(reasons)
-            failed = flow.keep_failure(folder, output, message)
-            raise BuildError(f"{message}\nThe report and the logs are in {failed}")
-        flow.publish(
-            folder, [*flow.products(board), flow.Product("report.json", "report.json")], output
-        )
+            raise _failure(folder, output, message, "report and the logs")
+        flow.publish(folder, flow.products(board), output)
         flow.forget_failure(output)
     return report
+
+
+def _failure(folder: Path, output: Path, message: str, kept: str) -> BuildError:
+    """Keep a failed build's files if that is possible, and return the error that says so."""
+    try:
+        where = f"The {kept} are in {flow.keep_failure(folder, output, message)}"
+    except OSError as error:  # the first error is the one to tell, also on a full disk
+        where = f"The {kept} could not be kept: {error}"
+    return BuildError(f"{message}\n{where}")
 
 
 def make_system(plan: Plan, board: Board, clock_mhz: Fraction) -> Any:

@@ -8,6 +8,7 @@ failed build leaves them alone and puts its logs into the folder `failed` beside
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -23,12 +24,16 @@ from amaranth.build.run import BuildPlan
 
 from hdl.boards import Board
 from hdl.report import Usage, read_usage
-from hdl.toolchain import Toolchain
+from hdl.toolchain import Toolchain, ToolError
+from models.writing import check_folder, write_whole
 
 Progress = Callable[[str], None]
 
 _NAME = "top"  # also the name of the top module in the Verilog
 _FAILED = "failed"
+
+#: A disk with less than this left is as good as full: a build writes 10 MB.
+_LEAST_ROOM = 1 << 20
 
 # The RTL is counted before anything lowers it, and written as Verilog from a copy.
 # COLLISION_X_MASK says that no port reads what another writes in the same cycle: without it
@@ -141,7 +146,12 @@ class Flow:
     def _stage(self, name: str) -> Iterator[None]:
         self.progress(f"{name} ...")
         start = time.monotonic()
-        yield
+        try:
+            yield
+        except (ToolError, OSError) as error:
+            _check_room(self.folder, name, error)
+            raise
+        _check_room(self.folder, name)
         self.seconds[name] = round(time.monotonic() - start, 1)
         self.progress(f"  done in {self.seconds[name]:.1f} s")
 
@@ -155,7 +165,7 @@ LOGS = tuple(log for _, log in _STAGES.values())
 
 
 def products(board: Board) -> list[Product]:
-    """Return the files that a good build keeps, the report apart."""
+    """Return the files that a good build keeps, in the order in which they replace others."""
     return [
         Product(f"{_NAME}.bin", f"{board.name}.bin"),
         Product(f"{_NAME}.v", f"{board.name}.v"),
@@ -163,6 +173,7 @@ def products(board: Board) -> list[Product]:
         Product("nextpnr.json", "nextpnr.json"),
         Product("yosys.log", "yosys.log"),
         Product("nextpnr.log", "nextpnr.log"),
+        Product("report.json", "report.json"),  # last: it is there when all the others are
     ]
 
 
@@ -171,10 +182,41 @@ def _synthesis_options(board: Board) -> str:
     return "-device u" if "UP" in board.device else ""
 
 
+def _check_room(folder: Path, stage: str, cause: Exception | None = None) -> None:
+    """Refuse what a stage wrote to a full disk.
+
+    Not every tool notices that it could not write all of it, and the next one may take what is
+    there for the whole.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < _LEAST_ROOM:
+        raise OSError(
+            errno.ENOSPC,
+            f"{os.strerror(errno.ENOSPC)}: {free // 1024} KiB are free after {stage}, and its "
+            f"results are only trusted with {_LEAST_ROOM // 1024} KiB to spare",
+            str(folder.parent),
+        ) from cause
+
+
+def check_output(output: Path, files: list[Product]) -> None:
+    """See before the build that its results can be put where they shall go.
+
+    Raises
+    ------
+    OSError
+        Naming what stands against it.
+    """
+    check_folder(output)
+    for file in files:
+        if (output / file.kept).is_dir():
+            raise IsADirectoryError(
+                errno.EISDIR, "expected a file to replace, found a folder", str(output / file.kept)
+            )
+
+
 @contextlib.contextmanager
 def work_folder(output: Path) -> Iterator[Path]:
     """Give a temporary folder on the output's own file system, so that renames are atomic."""
-    output.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=".build-", dir=output))
     try:
         yield folder
@@ -184,7 +226,6 @@ def work_folder(output: Path) -> Iterator[Path]:
 
 def publish(folder: Path, files: list[Product], output: Path) -> None:
     """Move results into the output, each by one rename, in the given order."""
-    output.mkdir(parents=True, exist_ok=True)
     for file in files:
         os.replace(folder / file.made, output / file.kept)
 
@@ -197,7 +238,7 @@ def keep_failure(folder: Path, output: Path, message: str) -> Path:
     for name in (*LOGS, "nextpnr.json", "report.json"):
         if (folder / name).exists():
             os.replace(folder / name, failed / name)
-    (failed / "error.txt").write_text(message + "\n", encoding="utf-8")
+    write_whole(failed / "error.txt", message + "\n")
     return failed
 
 

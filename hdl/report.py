@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from models.writing import write_whole
+
 #: Cells that multiply or divide, as the RTL has them before any is lowered. `$macc` counts as
 #: well: Amaranth never writes one, so one that is there came from products.
 MULTIPLIERS_BEFORE = frozenset(
@@ -177,7 +179,7 @@ def table(report: Mapping[str, Any]) -> str:
 
 def write_json(data: Mapping[str, Any], path: Path) -> None:
     """Write JSON for people and programs: indented, keys in the given order."""
-    path.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+    write_whole(path, json.dumps(data, indent=2) + "\n")
 
 
 def _json(path: Path) -> dict[str, Any]:

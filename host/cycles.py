@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from models.image import (
+from models.layout import (
     INPUT_RECORD_WORDS,
     LAYER_RECORD_WORDS,
     READOUT_RECORD_WORDS,

@@ -27,7 +27,8 @@ from host.errors import (
 from host.inputs import as_sequence, as_step
 from host.results import Counters, Identity, Result, State
 from host.sequencer import Sequencer
-from models.image import Capacity, ImageError, check_capacity, compile_image
+from models.image import compile_image
+from models.layout import Capacity, ImageError, check_capacity
 from models.network import Network
 
 #: A running sum is 32 bits wide.
@@ -213,11 +214,20 @@ class Device:
         At most `ahead` sequences are taken from the iterable before their results are given
         back. Until the generator ends or is closed, only `identify` and `counters` may be
         called. If it is closed early, sequences taken already have been carried out.
+
+        Raises
+        ------
+        InputError
+            If the network cannot take a sequence.
+        WrongNetwork
+            At the first result, if `load` was called since; a generator belongs to its network.
+        LinkError
+            At the next result, if the device was closed.
         """
         sequencer = self._ready()
         self._check_ahead(ahead)
         data = (as_sequence(self.network, sequence) for sequence in sequences)
-        return self._generating("run_many", sequencer.run_many(data, logits, ahead))
+        return self._generating("run_many", sequencer, sequencer.run_many(data, logits, ahead))
 
     def stream(
         self, steps: Iterable[ArrayLike], logits: bool = True, ahead: int = 32
@@ -226,12 +236,12 @@ class Device:
 
         At most `ahead` steps are taken from the iterable before their results are given back:
         1 answers every step at once (a live sensor), more keeps the link busy. Otherwise as
-        `run_many`; cycles are each step's.
+        `run_many`, its errors included; cycles are each step's.
         """
         sequencer = self._ready()
         self._check_ahead(ahead)
         data = (as_step(self.network, x) for x in steps)
-        return self._generating("stream", sequencer.stream(data, logits, ahead))
+        return self._generating("stream", sequencer, sequencer.stream(data, logits, ahead))
 
     # -- state and counters
 
@@ -315,11 +325,20 @@ class Device:
         if ahead < 1:
             raise ValueError(f"ahead must be at least 1, not {ahead}")
 
-    def _generating(self, name: str, results: Iterator[Result]) -> Iterator[Result]:
+    def _generating(
+        self, name: str, sequencer: Sequencer, results: Iterator[Result]
+    ) -> Iterator[Result]:
         """Pass results on, and keep other calls out while the generator is at work."""
-        self._ready()
+        if self._ready() is not sequencer:
+            raise WrongNetwork(
+                f"{name}() was called before load(): its results belong to the network that was "
+                "loaded then; call it again"
+            )
         self._generator = name
         try:
-            yield from results
+            for result in results:
+                yield result
+                # Some results may be here already; but no device of any kind goes on.
+                self._check_open()
         finally:
             self._generator = ""

@@ -16,7 +16,8 @@ from host.engine import Progress, Record, StepsAnswer
 from host.errors import NoNetwork
 from host.results import Counters, Identity
 from models import golden
-from models.image import MIN_LANES, Capacity, Image
+from models.image import Image
+from models.layout import MIN_LANES, Capacity
 from models.network import Network
 from models.protocol import PROTOCOL_VERSION, StepFlags
 from models.spec import FRACTION_BITS

@@ -14,7 +14,8 @@ from host.engine import Progress, Record, StepsAnswer
 from host.errors import DeviceRefused, LinkError, NoNetwork, WrongNetwork
 from host.results import Counters, Identity
 from host.session import Session, Ticket
-from models.image import Capacity, Image
+from models.image import Image
+from models.layout import Capacity
 from models.network import Network
 from models.protocol import (
     BUSY_BYTES,

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import difflib
 import os
+import re
 from collections.abc import Callable
 from typing import Any
 
 from host.emulator import Emulator
 from host.engine import Engine
+from host.errors import DeviceNotFound
 from host.link_engine import LinkEngine
 from host.session import Session
 from host.transport import SerialTransport
 from models.network import Network
+
+#: The devices that have a name of their own; anything else is a port or a URL.
+_IN_PROGRAM = ("emulator", "simulator")
 
 _COMMON = {"network"}
 _SIZE = {"lanes", "weights", "clock_hz"}
@@ -36,10 +42,14 @@ def open_engine(where: str, options: dict[str, Any]) -> Engine:
 
     Raises
     ------
+    DeviceNotFound
+        Where `where` is nearly "emulator" or "simulator", and no port.
     TypeError
         For an option that this kind of device does not have.
     """
-    kind = where if where in ("emulator", "simulator") else "port"
+    kind = where if where in _IN_PROGRAM else "port"
+    if kind == "port":
+        _check_name(where)
     unknown = sorted(options.keys() - _OPTIONS[kind])
     if unknown:
         raise TypeError(
@@ -53,6 +63,18 @@ def open_engine(where: str, options: dict[str, Any]) -> Engine:
         return _open_simulator(options.get("network"), **rest)
     patience = _URL_PATIENCE if "://" in where else _PORT_PATIENCE
     return _open_link(where, patience, **rest)
+
+
+def _check_name(where: str) -> None:
+    """Refuse a misspelt "emulator" or "simulator", which would be tried as a port's name."""
+    if re.search(r"[/\\]|^com\d+$", where.lower()) or os.path.exists(where):
+        return  # a path, a URL or COM3
+    meant = difflib.get_close_matches(where.strip().lower(), _IN_PROGRAM, n=1)
+    if meant:
+        raise DeviceNotFound(
+            f"expected 'emulator', 'simulator', a serial port such as /dev/ttyUSB1 or COM3, or a "
+            f"URL such as socket://127.0.0.1:5000; found {where!r}. Did you mean {meant[0]!r}?"
+        )
 
 
 def _open_link(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from models.image import Capacity
+from models.layout import Capacity
 
 
 @dataclass(frozen=True, eq=False)

@@ -32,6 +32,7 @@ from models.qat import from_network
 from models.spec import FRACTION_BITS
 from models.tasks import adding, arrays, digits
 from models.tasks.data import Part, TaskError
+from models.writing import write_whole
 
 __all__ = ["Evaluation", "evaluate", "load_part", "main"]
 
@@ -198,9 +199,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         result = evaluate(network, load_part(network, options.task, options.length, options.whole))
         if options.json is not None:
             text = json.dumps({**asdict(result), "agree": result.agree}, indent=2) + "\n"
-            temporary = options.json.with_name(options.json.name + ".tmp")
-            temporary.write_text(text)
-            temporary.replace(options.json)
+            write_whole(options.json, text)
     except (NetworkError, TaskError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

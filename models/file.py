@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 
 from models.network import LayerWeights, Network, Normalisation, ReadoutWeights
 from models.spec import MAX_FAN_IN, MAX_LAYERS, MAX_OUTPUTS, MAX_PLANES, NetworkError, NetworkSpec
+from models.writing import write_whole
 
 __all__ = ["FORMAT", "FORMAT_VERSION", "NetworkFileError", "check_path", "load", "save"]
 
@@ -42,7 +42,7 @@ class NetworkFileError(NetworkError):
 
 
 def save(network: Network, path: str | os.PathLike[str]) -> None:
-    """Write a network, to a temporary file first, so that no half-written one can remain.
+    """Write a network whole: a full disk or a kill leaves what was there before.
 
     Parameters
     ----------
@@ -54,18 +54,9 @@ def save(network: Network, path: str | os.PathLike[str]) -> None:
     NetworkFileError
         When the name does not end in .safetensors.
     OSError
-        When the folder cannot be written.
+        When the file cannot be written.
     """
-    target = check_path(path)
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=target.name, suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(_encode(network))
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, target)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    write_whole(check_path(path), _encode(network))
 
 
 def check_path(path: str | os.PathLike[str]) -> Path:

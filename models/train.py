@@ -35,6 +35,7 @@ from models.spec import READOUT_MODES
 from models.tasks import adding, arrays, digits
 from models.tasks.data import Part, TaskData, TaskError, check_value_range
 from models.training import History, Settings, batches, fit, measure
+from models.writing import check_folder, write_whole
 
 __all__ = ["Model", "build", "epochs_of", "main", "train"]
 
@@ -245,9 +246,10 @@ def _run(
     torch.set_num_threads(options.threads)
     output = options.output or Path("build") / f"{task.name}.safetensors"
     check_path(output)
-    # A network that the contract does not allow is better refused now than after training.
+    # A network that the contract does not allow is better refused now than after training, and
+    # so is a folder that cannot be written.
     export(prepare_qat(build(task, model), model.hb), task.name, task.labels, task.name)
-    output.parent.mkdir(parents=True, exist_ok=True)
+    check_folder(output.parent)
     started = time.perf_counter()
     with tqdm(total=settings.epochs, desc=task.name, unit="epoch") as bar:
 
@@ -283,18 +285,12 @@ def _run(
         },
         "torch": torch.__version__,
     }  # fmt: skip
-    _write(output.with_suffix(".metrics.json"), json.dumps(metrics, indent=2).encode() + b"\n")
+    write_whole(output.with_suffix(".metrics.json"), json.dumps(metrics, indent=2) + "\n")
     _plot(output.with_suffix(".png"), task, history)
     print(describe(result))
     print(f"trained in         {seconds:.0f} s; epoch {history.best + 1} of {settings.epochs} kept")
     print(f"network            {output}")
     return 0
-
-
-def _write(path: Path, data: bytes) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_bytes(data)
-    temporary.replace(path)
 
 
 def _plot(path: Path, task: TaskData, history: History) -> None:
@@ -321,7 +317,7 @@ def _plot(path: Path, task: TaskData, history: History) -> None:
     axes.set_title(task.name)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=120)
-    _write(path, buffer.getvalue())
+    write_whole(path, buffer.getvalue())
 
 
 if __name__ == "__main__":

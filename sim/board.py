@@ -15,9 +15,11 @@ import sys
 from pathlib import Path
 from typing import cast
 
+from models.writing import write_whole
 from sim.harness.build import BoardBuildError, build_board, cache_folder, digest, locked
 
 ROOT = Path(__file__).resolve().parent.parent
+_MOST_PORT = 65535
 
 EXAMPLES = """\
 examples:
@@ -48,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--lanes", type=int, default=16, metavar="P", help="lanes (default 16)")
     made.add_argument("--clock-hz", type=float, default=48e6, help="clock (default 48e6)")
     made.add_argument("--baud", type=float, default=3e6, help="UART baud rate (default 3e6)")
-    made.add_argument("--port", type=int, default=0, help="TCP port (default 0: any free one)")
+    made.add_argument("--port", type=_port, default=0, help="TCP port (default 0: any free one)")
     made.add_argument("--seed", type=int, default=1, help="seed of SPRAM's first contents")
     made.add_argument("--trace", metavar="FILE", help="write a VCD waveform file")
     made.add_argument("--cycles", action="store_true", help="print cycles and speed at the end")
@@ -58,6 +60,18 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--build-only", action="store_true", help="compile, print the program, end")
     return made
+
+
+def _port(text: str) -> int:
+    try:
+        port = int(text)
+    except ValueError:
+        port = -1
+    if not 0 <= port <= _MOST_PORT:
+        raise argparse.ArgumentTypeError(
+            f"expected a TCP port from 1 to {_MOST_PORT}, or 0 for any free one, not {text!r}"
+        )
+    return port
 
 
 def board_verilog(
@@ -92,9 +106,7 @@ def board_verilog(
         if kept.exists():
             return kept.read_text()
         text = _elaborate(lanes, weights, network, clock_hz, baud)
-        partial = kept.with_suffix(".partial")
-        partial.write_text(text)
-        os.replace(partial, kept)
+        write_whole(kept, text)
     return text
 
 

@@ -28,6 +28,7 @@ from amaranth.hdl import Signal, Value
 from amaranth.lib import wiring
 from cocotb_tools.runner import Runner, get_results, get_runner
 
+from models.writing import write_whole
 from sim.harness.build import MAKEFLAGS, BoardBuildError, digest, find_verilator, locked
 
 SIMULATORS = ("icarus", "verilator")
@@ -120,9 +121,7 @@ def _verilog_file(component: wiring.Component, name: str) -> Path:
     with locked(path.with_suffix(".lock")):
         if not path.exists():
             result = _for_simulation(str(verilog._convert_rtlil_text(text)))
-            temporary = path.with_suffix(".part")
-            temporary.write_text(result)
-            os.replace(temporary, path)
+            write_whole(path, result)
     return path
 
 

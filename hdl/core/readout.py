@@ -1,6 +1,6 @@
 """The readout: logits or their running sums into the score memory, and the label."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import Assert, Cat, Const, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -131,6 +131,10 @@ class Readout(wiring.Component):
             write.data.eq(total[:16]),
             write.en.eq(valid_1 | tally_1 | self.write),
         ]
+        m.d.sync += Assert(
+            ~self.write | (address_1 == self.address),
+            "a score's address has not stood before the write",
+        )
         not_value = Signal(16, reset_less=True)  # inverted, ready to be subtracted
         row = Signal(SCORE_ADDRESS_BITS - 1, reset_less=True)
         high = Signal(reset_less=True)

@@ -1,6 +1,6 @@
 """The sequencer: the order of a step's phases, and nothing else."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 

@@ -105,7 +105,7 @@ class State(NamedTuple):
 
     actions: str
     successors: tuple[tuple[str, str], ...]
-    choices: dict[str, int] = {}  # noqa: RUF012
+    choices: dict[str, int] = {}
 
 
 def _go(actions: str, successor: str, **choices: int) -> State:

@@ -7,6 +7,8 @@ import shutil
 import subprocess
 import sys
 from fractions import Fraction
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -191,6 +193,7 @@ _DIGEST = """
 import tempfile
 from fractions import Fraction
 from pathlib import Path
+from pathlib import Path
 from hdl import build, flow
 from hdl.boards import load_board
 from hdl.plan import make_plan
@@ -241,6 +244,59 @@ def test_command_line_says_what_is_wrong(capsys, tmp_path, arguments, message):
     assert main([*arguments, "--output", str(tmp_path / "out")]) == 1
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def no_tools(monkeypatch):
+    """Whatever starts a tool, or looks for one, fails the test."""
+    monkeypatch.setattr(hdl.build, "find_toolchain", lambda _: pytest.fail("too late"))
+
+
+def test_an_output_with_a_file_in_the_way_is_refused_at_once(capsys, tmp_path, no_tools):
+    (tmp_path / "file").write_text("")
+    for output in (tmp_path / "file", tmp_path / "file" / "in" / "it"):
+        assert main(["--board", "icebreaker", "--output", str(output)]) == 1
+        said = capsys.readouterr().err
+        assert f"error: the results cannot go to {output}: {tmp_path / 'file'}" in said
+
+
+def test_a_folder_in_the_place_of_a_result_is_refused_at_once(capsys, tmp_path, no_tools):
+    (tmp_path / "icebreaker.bin").mkdir()
+    assert main(["--board", "icebreaker", "--output", str(tmp_path)]) == 1
+    assert "icebreaker.bin: expected a file to replace, found a folder" in capsys.readouterr().err
+
+
+def test_an_output_that_takes_no_files_is_refused_at_once(capsys, no_tools):
+    # /proc takes none from anybody, root included.
+    if not Path("/proc/self").is_dir():
+        pytest.skip("no /proc here")
+    assert main(["--board", "icebreaker", "--output", "/proc/self"]) == 1
+    said = capsys.readouterr().err
+    assert "error: the results cannot go to /proc/self: /proc/self: no file can be made" in said
+
+
+def test_a_disk_that_fills_up_leaves_the_earlier_result(tmp_path, monkeypatch):
+    build_tiny(monkeypatch, tmp_path)
+    before = contents(tmp_path)
+    full, roomy = SimpleNamespace(free=0), SimpleNamespace(free=10**9)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: full)
+    with pytest.raises(OSError, match="No space left.*0 KiB are free after elaborating"):
+        build_tiny(monkeypatch, tmp_path)
+    # Also where a tool failed first: that was why.
+    monkeypatch.setattr(hdl.build.flow, "_AFTER_READ", "no_such_pass")
+    monkeypatch.setattr(
+        shutil, "disk_usage", lambda folder: full if (folder / "yosys.log").exists() else roomy
+    )
+    with pytest.raises(OSError, match="after synthesising"):
+        build_tiny(monkeypatch, tmp_path)
+    assert contents(tmp_path) == before
+    assert {path.name for path in tmp_path.iterdir()} == RESULTS
+
+
+def test_logs_that_cannot_be_kept_do_not_hide_why_the_build_failed(tmp_path, monkeypatch):
+    (tmp_path / "failed").write_text("a file in the way")
+    with pytest.raises(BuildError, match="(?s)1 multiplier.*logs could not be kept:.*failed"):
+        build_tiny(monkeypatch, tmp_path, multiply=True)
 
 
 def test_missing_native_tools_are_named(capsys, tmp_path, monkeypatch):

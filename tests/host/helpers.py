@@ -33,6 +33,13 @@ def open_over(line: FakeLine, timeout: float = 0.15, retries: int = 15) -> Devic
     return Device(LinkEngine(open_session(line, timeout, retries)))
 
 
+def device_for(kind: str, *networks: Network, **options: Any) -> Device:
+    """The emulator, or the real driver over a fake line to a device that knows the networks."""
+    if kind == "emulator":
+        return Device.open("emulator", **options)
+    return open_over(FakeLine(fake_device(*networks, **options)))
+
+
 def expected_scores(network: Network, sequence: np.ndarray) -> np.ndarray:
     """The golden model's final scores of one sequence [T, I]."""
     return GoldenModel(network).run(sequence[None]).scores[0]

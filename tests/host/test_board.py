@@ -15,6 +15,7 @@ import serial
 from host.device import Device
 from host.errors import SimulatorError
 from host.simulator import SimulatedBoard
+from sim.board import main
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -203,3 +204,12 @@ def test_help_has_examples():
         [sys.executable, "-m", "sim.board", "--help"], cwd=ROOT, capture_output=True, text=True
     )
     assert done.returncode == 0 and "examples:" in done.stdout
+
+
+@pytest.mark.parametrize("port", ["99999", "65536", "-1", "http"])
+def test_a_port_that_cannot_be_one_is_refused_before_anything_is_built(port, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([f"--port={port}", "--build-only"])
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert f"expected a TCP port from 1 to 65535, or 0 for any free one, not '{port}'" in said

@@ -66,6 +66,35 @@ def test_an_absent_port_is_named_with_the_ports_there_are():
         Device.open("/dev/ttyABSENT")
 
 
+@pytest.mark.parametrize(
+    ("where", "meant"),
+    [
+        ("Emulator", "emulator"),
+        ("EMULATOR", "emulator"),
+        (" emulator", "emulator"),
+        ("emulater", "emulator"),
+        ("simulater", "simulator"),
+        ("Simulator", "simulator"),
+        ("simulation", "simulator"),
+    ],
+)
+def test_a_misspelt_name_is_not_tried_as_a_port(where, meant):
+    with pytest.raises(DeviceNotFound) as caught:
+        Device.open(where, lanes=16)  # an option that a port would not take
+    said = str(caught.value)
+    assert "expected 'emulator', 'simulator', a serial port" in said
+    assert f"found {where!r}. Did you mean {meant!r}?" in said
+
+
+@pytest.mark.parametrize(
+    "where", ["/dev/emulator", "./Emulator", "COM3", "com12", "ttyUSB7", "nosuch://simulator"]
+)
+def test_what_may_be_a_port_is_tried_as_one(where):
+    with pytest.raises(DeviceNotFound) as caught:
+        Device.open(where)
+    assert "Did you mean" not in str(caught.value)
+
+
 def test_an_address_where_nothing_listens_is_not_found():
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))  # bound, so that nobody else takes it; not listening

@@ -5,15 +5,16 @@ import zlib
 import numpy as np
 import pytest
 
-from models.image import (
+from models.image import MAGIC, NEXT_IS_LAST, NOT_STORED, compile_image
+from models.layout import (
     HEADER_WORDS,
     INPUT_RECORD_WORDS,
-    MAGIC,
+    LAYER_RECORD_WORDS,
     MIN_WALK,
+    READOUT_RECORD_WORDS,
     Capacity,
     ImageError,
     check_capacity,
-    compile_image,
     plan_layout,
 )
 from models.random_networks import random_network
@@ -75,7 +76,7 @@ def test_short_input_edge_is_padded_with_zero_words():
     assert edge.words == MIN_WALK
     assert not any(image.words[edge.base + 3 : edge.base + 6])
     assert image.words[HEADER_WORDS : HEADER_WORDS + INPUT_RECORD_WORDS] == (
-        edge.accumulator | (MIN_WALK - 1) << 7,
+        edge.accumulator | (MIN_WALK - 1) << 7 | 1 << NEXT_IS_LAST,
         edge.base,
     )
 
@@ -119,3 +120,19 @@ def test_network_that_does_not_fit_says_what_is_short(room, message):
     check_capacity(NETWORK, Capacity(lanes=16, store_words=4096))
     with pytest.raises(ImageError, match=f"'random-0' does not fit .* 16 lanes: .*{message}"):
         check_capacity(NETWORK, Capacity(**{"lanes": 16, "store_words": 4096, **room}))
+
+
+def test_records_mark_their_ends():
+    image = compile_image(random_network(3, inputs=5, units=(6, 4), outputs=7), 16)
+    layout = image.layout
+    for start, length in (
+        (0, HEADER_WORDS),
+        (HEADER_WORDS, INPUT_RECORD_WORDS),
+        *((place.record, LAYER_RECORD_WORDS) for place in layout.layers),
+        (layout.readout_record, READOUT_RECORD_WORDS),
+    ):
+        marks = [word >> NEXT_IS_LAST & 1 for word in image.words[start : start + length]]
+        assert marks == [0] * (length - 2) + [1, 0]
+    for place in layout.layers:
+        record = image.words[place.record : place.record + LAYER_RECORD_WORDS]
+        assert [word >> NOT_STORED & 1 for word in record] == [0] * (LAYER_RECORD_WORDS - 1) + [1]

@@ -1,6 +1,8 @@
 """Training and evaluation from the command line, in short forms (long ones: bench.training)."""
 
+import errno
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -142,6 +144,30 @@ def test_wrong_values_end_with_an_error_before_training(
     assert training.main(arguments) == 2
     shown = capsys.readouterr()
     assert message in shown.err and "1/" not in shown.err
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_training(capsys, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(training, "train", lambda *_, **__: pytest.fail("too late"))
+    assert training.main(["digits", "--output", str(tmp_path / "file" / "d.safetensors")]) == 2
+    assert "expected a folder, found a file" in capsys.readouterr().err
+
+
+def test_a_disk_that_fills_up_leaves_the_earlier_files(capsys, tmp_path, monkeypatch):
+    arguments = ["digits", "--epochs", "1", "--units", "8"]
+    arguments += ["--output", str(tmp_path / "d.safetensors")]
+    assert training.main(arguments) == 0
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    capsys.readouterr()
+
+    def full(_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("models.writing.os.fsync", full)
+    assert training.main([*arguments, "--seed", "1"]) == 2
+    said = capsys.readouterr().err
+    assert f"No space left on device: '{tmp_path / 'd.safetensors'}'" in said
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_float_targets_out_of_reach_are_refused(tmp_path, capsys):

@@ -1,0 +1,65 @@
+"""Files that are whole or as they were before: written beside their place, then renamed."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import tempfile
+from pathlib import Path
+
+__all__ = ["check_folder", "write_whole"]
+
+
+def write_whole(path: str | os.PathLike[str], data: bytes | str) -> None:
+    """Write a file so that a full disk or a kill leaves the one before, or none.
+
+    Parameters
+    ----------
+    path : path in a folder that is there
+    data : bytes, or str to be written as UTF-8
+
+    Raises
+    ------
+    OSError
+        Naming `path`, when it cannot be written; nothing is left beside it then.
+    """
+    target = Path(path)
+    raw = data.encode() if isinstance(data, str) else data
+    try:
+        # In the same folder: only within a file system does a rename take the whole at once.
+        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}-")
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(raw)
+                stream.flush()
+                os.fsync(stream.fileno())  # some file systems notice only now that they are full
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, target)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(target)) from error
+
+
+def check_folder(folder: Path) -> None:
+    """Make a folder for results and see that a file can be made in it, before work begins.
+
+    Raises
+    ------
+    OSError
+        Naming the folder, and what stands against it.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, "expected a folder, found a file", str(folder))
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        handle, name = tempfile.mkstemp(dir=folder, prefix=".writable-")
+    except OSError as error:
+        raise OSError(
+            error.errno, f"no file can be made here: {error.strerror}", str(folder)
+        ) from (error)
+    os.close(handle)
+    os.unlink(name)

@@ -1,0 +1,103 @@
+"""Networks on a device: loaded, loaded again, refused, and never half there."""
+
+import numpy as np
+import pytest
+
+from host.errors import LinkError, NetworkDoesNotFit, NoNetwork, WrongNetwork
+from models.file import save
+from models.random_networks import random_inputs, random_network
+from tests.host.fake_line import FakeLine
+from tests.host.helpers import device_for, expected_scores, fake_device, open_over
+
+
+def test_calls_without_a_network_say_so(kind):
+    with device_for(kind) as device:
+        for call in (
+            lambda: device.run([[0, 0]]),
+            lambda: device.step([0]),
+            device.reset,
+            device.state,
+            lambda: device.run_many([]),
+        ):
+            with pytest.raises(NoNetwork, match="load"):
+                call()
+
+
+def test_a_network_that_does_not_fit_is_refused_before_anything_is_sent(kind):
+    small, large = random_network(1), random_network(2, inputs=200, units=(100,))
+    with device_for(kind, small, store_words=1000) as device:
+        device.load(small)
+        with pytest.raises(
+            NetworkDoesNotFit, match=r"\d+ words of weight store \(there are 1000\)"
+        ):
+            device.load(large)
+        x = random_inputs(1, small, 1, 5)[0]
+        np.testing.assert_array_equal(device.run(x).logits, expected_scores(small, x))
+
+
+def test_loading_b_after_a_equals_a_fresh_b(kind):
+    a, b = random_network(1, units=(20, 5), inputs=9), random_network(2)
+    x = random_inputs(1, b, 3, 9)
+    with device_for(kind, a, b) as device, device_for(kind, b) as fresh:
+        device.load(a)
+        device.run(random_inputs(1, a, 1, 9)[0])
+        device.load(b)
+        fresh.load(b)
+        for one, other in zip(device.run_many(x), fresh.run_many(x), strict=True):
+            np.testing.assert_array_equal(one.logits, other.logits)
+            assert one.cycles == other.cycles
+
+
+def test_load_takes_a_path_and_reports_progress(kind, tmp_path):
+    network = random_network(1, units=(30,))
+    path = tmp_path / "n.safetensors"
+    save(network, path)
+    seen = []
+    with device_for(kind, network) as device:
+        device.load(path, progress=lambda done, total: seen.append((done, total)))
+        identity = device.identify()
+    total = seen[-1][1]
+    assert seen[-1] == (total, total) and [d for d, _ in seen] == sorted(d for d, _ in seen)
+    assert identity.network_valid and identity.image_words * 4 == total
+
+
+def test_a_network_that_is_there_is_not_sent_again_but_reset():
+    network = random_network(1)
+    fake = fake_device(network)
+    line = FakeLine(fake)
+    with open_over(line) as device:
+        device.load(network)
+        device.step([1, 2, 3, 4])
+        sent = line.sent_bytes
+        device.load(network)
+        assert line.sent_bytes - sent < 100
+        x = random_inputs(1, network, 1, 5)[0]
+        for row in x:
+            last = device.step(row)
+        np.testing.assert_array_equal(last.logits, expected_scores(network, x))
+
+
+def test_a_store_that_does_not_hold_what_was_sent_is_an_error():
+    network = random_network(1)
+    with open_over(FakeLine(fake_device(network, stuck_bit=True))) as device:
+        with pytest.raises(WrongNetwork, match="does not hold what was sent"):
+            device.load(network)
+        with pytest.raises(NoNetwork):
+            device.run(np.zeros((1, 4)))
+
+
+def test_a_device_of_other_fraction_bits_is_refused():
+    with pytest.raises(LinkError, match="6 fraction bits"):
+        open_over(FakeLine(fake_device(fraction_bits=6)))
+
+
+def test_the_emulators_store_is_the_boards():
+    plan = pytest.importorskip("hdl.plan", reason="Amaranth is not installed")
+    from hdl.boards import load_board
+    from host.emulator import default_store_words
+
+    memories = load_board("icebreaker").memories
+    for weights in ("spram", "bram"):
+        for lanes in (12, 16, 20):
+            wanted = plan.store_words(memories, lanes, weights)
+            assert default_store_words(weights, lanes) == wanted

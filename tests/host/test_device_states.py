@@ -1,0 +1,80 @@
+"""Saved states: taken, put back, moved to another device, and refused where they cannot be one."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from host.errors import InputError, WrongNetwork
+from models.random_networks import random_inputs, random_network
+from models.spec import READOUT_MODES
+from tests.host.helpers import device_for, expected_scores
+
+
+@pytest.mark.parametrize("mode", READOUT_MODES)
+def test_a_saved_state_continues_as_if_never_interrupted(kind, mode):
+    network = random_network(7, inputs=3, units=(176, 80), mode=mode, target="value")
+    x = random_inputs(1, network, 1, 12)[0]
+    with device_for(kind, network) as device:
+        device.load(network)
+        whole = device.run(x)
+        device.reset()
+        for row in x[:5]:
+            device.step(row)
+        saved = device.state()
+        assert saved.h.dtype == np.int8 and saved.h.shape == (256,) and saved.steps == 5
+        device.run(random_inputs(2, network, 1, 20)[0])
+        device.set_state(saved)
+        again = device.state()
+        np.testing.assert_array_equal(saved.h, again.h)
+        np.testing.assert_array_equal(saved.scores, again.scores)
+        for row in x[5:]:
+            last = device.step(row)
+        np.testing.assert_array_equal(last.logits, whole.logits)
+        assert last.steps == 12
+        np.testing.assert_array_equal(last.value, whole.value)
+
+
+def test_a_state_moves_between_devices():
+    network = random_network(7, inputs=3, units=(8,), mode="sum")
+    x = random_inputs(1, network, 1, 12)[0]
+    with device_for("emulator") as one, device_for("link", network) as other:
+        one.load(network)
+        other.load(network)
+        for row in x[:6]:
+            one.step(row)
+        other.set_state(one.state())
+        for row in x[6:]:
+            last = other.step(row)
+        np.testing.assert_array_equal(last.logits, expected_scores(network, x))
+
+
+def test_a_state_of_another_network_is_refused(kind):
+    one, two = random_network(1, units=(6,)), random_network(2, units=(6,))
+    with device_for(kind, one, two) as device:
+        device.load(one)
+        saved = device.state()
+        device.load(two)
+        with pytest.raises(WrongNetwork, match="belongs to network"):
+            device.set_state(saved)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"h": np.full(8, np.nan)}, "h must be 8 integers, not float64"),
+        ({"h": np.full(8, 0.7)}, "h must be 8 integers, not float64"),
+        ({"h": np.zeros(7, np.int8)}, r"h must be 8 integers, not int8 of shape \(7,\)"),
+        ({"h": np.full(8, -128)}, r"h must lie in \[-127, 127\]"),
+        ({"scores": np.zeros(2, np.int64)}, "scores must be 3 integers"),
+        ({"scores": np.full(3, 1 << 40)}, "scores must lie in"),
+        ({"steps": -9}, "steps must be at least 0, not -9"),
+    ],
+)
+def test_a_state_that_cannot_be_one_is_refused(kind, change, message):
+    network = random_network(7, inputs=3, units=(8,), outputs=3, mode="sum")
+    with device_for(kind, network) as device:
+        device.load(network)
+        state = device.state()
+        with pytest.raises(InputError, match=message):
+            device.set_state(dataclasses.replace(state, **change))

@@ -1,0 +1,90 @@
+"""Files are whole or as they were before, also on a full disk and when the writer is killed."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from models.writing import check_folder, write_whole
+
+
+def test_text_and_bytes_replace_what_was_there(tmp_path):
+    for data, wanted in (("one\u00b5\n", b"one\xc2\xb5\n"), (b"two", b"two")):
+        write_whole(tmp_path / "f", data)
+        assert (tmp_path / "f").read_bytes() == wanted
+    assert os.listdir(tmp_path) == ["f"]
+
+
+_WRITE = """
+import resource, sys
+from models.writing import write_whole
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+    write_whole("f", b"x" * 100_000)
+except OSError as error:
+    sys.exit(str(error))
+"""
+
+
+def test_a_file_that_cannot_be_written_to_its_end_leaves_the_one_before(tmp_path):
+    (tmp_path / "f").write_text("before")
+    done = subprocess.run(
+        [sys.executable, "-c", _WRITE],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.getcwd()},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stderr == f"[Errno {errno.EFBIG}] {os.strerror(errno.EFBIG)}: 'f'\n"
+    assert (tmp_path / "f").read_text() == "before"
+    assert os.listdir(tmp_path) == ["f"]
+
+
+_KILLED = """
+import os, signal
+import models.writing
+models.writing.os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
+models.writing.write_whole("f", b"x" * 100_000)
+"""
+
+
+def test_a_writer_that_is_killed_leaves_the_file_before(tmp_path):
+    (tmp_path / "f").write_text("before")
+    done = subprocess.run(
+        [sys.executable, "-c", _KILLED],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.getcwd()},
+    )
+    assert done.returncode == -signal.SIGKILL
+    assert (tmp_path / "f").read_text() == "before"
+
+
+def test_a_folder_that_is_not_there_is_named_by_the_file(tmp_path):
+    with pytest.raises(FileNotFoundError, match="none/f'"):
+        write_whole(tmp_path / "none" / "f", "")
+
+
+def test_a_folder_is_made_and_left_empty(tmp_path):
+    check_folder(tmp_path / "a" / "b")
+    check_folder(tmp_path / "a" / "b")
+    assert os.listdir(tmp_path / "a" / "b") == []
+
+
+def test_a_file_in_the_way_is_said(tmp_path):
+    (tmp_path / "f").write_text("")
+    with pytest.raises(NotADirectoryError, match="expected a folder, found a file: .*f'"):
+        check_folder(tmp_path / "f")
+    with pytest.raises(NotADirectoryError):
+        check_folder(tmp_path / "f" / "g")
+
+
+def test_a_folder_that_takes_no_files_is_named(tmp_path, monkeypatch):
+    def refuse(**_):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), "something else")
+
+    monkeypatch.setattr("models.writing.tempfile.mkstemp", refuse)
+    with pytest.raises(OSError, match=f"no file can be made here: Read-only.*{tmp_path.name}'"):
+        check_folder(tmp_path)
