@@ -120,6 +120,11 @@ def _put_weights(words: list[int], base: int, rows: np.ndarray, groups: int, lan
     return base
 
 
+def _edge(edge: Edge) -> int:
+    """Pack where an edge's accumulators begin, and which is the last but one."""
+    return edge.accumulator | (edge.accumulator + edge.words - 2) << 7
+
+
 def _interleave(rows: np.ndarray, units: int) -> np.ndarray:
     """Reorder rows from z then c to z and c of each unit in turn; rows lie on axis 1."""
     stacked = np.stack([rows[:, :units], rows[:, units:]], axis=2)
@@ -173,7 +178,7 @@ def compile_image(network: Network, lanes: int) -> Image:
     )
     put(
         HEADER_WORDS,
-        [layout.inputs.accumulator | (layout.inputs.words - 1) << 7, layout.inputs.base],
+        [_edge(layout.inputs), (layout.inputs.base - 1) & 0xFFFF],
     )
     following = [*(place.record for place in layout.layers[1:]), layout.readout_record]
     for layer, place, after in zip(spec.layers, layout.layers, following, strict=True):
@@ -184,7 +189,7 @@ def compile_image(network: Network, lanes: int) -> Image:
                 -layer.theta & 0xFFFF,
                 place.units | (place.slots - 1) << 9,
                 place.accumulator | place.groups << 7,
-                place.edge.accumulator | (place.edge.words - 1) << 7,
+                _edge(place.edge),
                 (place.edge.base - place.state) & 0xFFFF,
                 after | 1 << NOT_STORED,
             ],
@@ -231,7 +236,8 @@ def compile_image(network: Network, lanes: int) -> Image:
         (_interleave(weights.W, place.units), place.groups)
         for weights, place in zip(network.layers, layout.layers, strict=True)
     ] + [(readout.R, layout.readout_groups)]
-    _put_weights(words, layout.inputs.base, *matrices[0], lanes)
+    first, groups = matrices[0]
+    _put_weights(words, layout.inputs.base, first[:, :, ::-1], groups, lanes)
     for weights, place, onward in zip(network.layers, layout.layers, matrices[1:], strict=True):
         recurrent = _interleave(weights.U, place.units)
         at = _put_weights(words, place.edge.base, recurrent, place.groups, lanes)

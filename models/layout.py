@@ -25,7 +25,9 @@ Weights are *group-major*: the word of source i and group g is at ``base + g * s
 so the engine steps through an event's words by adding a constant, and never multiplies. U of
 a layer and the matrix that feeds what lies above it form one block, walked in one go: a state
 event is one edge for the engine. Units are numbered through all layers, as their states lie
-in memory; the record of a layer holds its block's base less its first unit's number.
+in memory; the record of a layer holds its block's base less its first unit's number. Inputs
+are numbered backwards, from I for the first one down to 1, which is the count of those that
+are still to come: their words lie in that order, and their record holds the base less one.
 
 Hazard. A lane reads an accumulator one cycle before it writes it back. The engine is exact as
 long as no accumulator is read in the cycle in which it is written, that is, as long as an

@@ -15,7 +15,7 @@ class InputFront(wiring.Component):
 
     Latency: an event is offered two cycles after its byte. Throughput: one byte a cycle
     while nothing changes; a changed byte waits until its event is taken, one byte ahead of
-    the walker.
+    the walker. Inputs are numbered from I down to 1, as their weights lie in the store.
 
     Members
     -------
@@ -51,40 +51,22 @@ class InputFront(wiring.Component):
         read = memory.read_port(transparent_for=())
         write = memory.write_port()
 
-        # A spare register before stage 0: whether a byte is taken depends on two registers only,
-        # not on what becomes of the events, for the receive buffer hangs on it.
+        # Stage 0 reads a byte's predecessor, stage 1 compares, stage 2 offers. The count of the
+        # bytes to come is the input's number.
         remaining = Signal(SOURCE_BITS, reset_less=True)
         taking = Signal()
-        spare = Signal(signed(8), reset_less=True)
-        spare_valid = Signal()
-        arrives = Signal()
         accept = Signal()
         move = Signal()
-        m.d.comb += [
-            self.bytes.ready.eq(taking & ~spare_valid),
-            arrives.eq(self.bytes.valid & self.bytes.ready),
-            accept.eq((spare_valid | arrives) & move),
-        ]
-        with m.If(~spare_valid):
-            m.d.sync += spare.eq(self.bytes.payload)
-        m.d.sync += spare_valid.eq((spare_valid | arrives) & ~move)
-        with m.If(arrives):
-            m.d.sync += remaining.eq(remaining - 1)
-            with m.If(remaining == 1):
-                m.d.sync += taking.eq(0)
-
-        # Stage 0 reads a byte's predecessor, stage 1 compares, stage 2 offers.
-        index = Signal(SOURCE_BITS, reset_less=True)
         value = Signal(signed(8), reset_less=True)
         value_index = Signal(SOURCE_BITS, reset_less=True)
         value_valid = Signal()
         m.d.comb += [
             move.eq(~self.events.valid | self.events.ready),
-            self.busy.eq(taking | spare_valid | value_valid | self.events.valid),
-            self.starved.eq(
-                taking & ~spare_valid & ~value_valid & ~self.events.valid & ~self.bytes.valid
-            ),
-            read.addr.eq(index),
+            self.bytes.ready.eq(taking & move),
+            accept.eq(self.bytes.valid & self.bytes.ready),
+            self.busy.eq(taking | value_valid | self.events.valid),
+            self.starved.eq(taking & ~value_valid & ~self.events.valid & ~self.bytes.valid),
+            read.addr.eq(remaining),
             read.en.eq(move),
         ]
         previous = Signal(signed(8))
@@ -99,19 +81,18 @@ class InputFront(wiring.Component):
         with m.If(move):
             m.d.sync += [
                 value_valid.eq(accept),
-                value.eq(Mux(spare_valid, spare, self.bytes.payload)),
-                value_index.eq(index),
+                value.eq(self.bytes.payload),
+                value_index.eq(remaining),
                 self.events.valid.eq(value_valid & (value != previous)),
                 self.events.payload.source.eq(value_index),
                 self.events.payload.delta.eq(delta),
             ]
         with m.If(accept):
-            m.d.sync += index.eq(index + 1)
+            m.d.sync += [remaining.eq(remaining - 1), taking.eq(remaining != 1)]
         with m.If(self.events.valid):
             m.d.sync += self.changed.eq(1)
         with m.If(self.start):
             m.d.sync += [
-                index.eq(0),
                 remaining.eq(self.count),
                 taking.eq(1),
                 self.changed.eq(0),

@@ -150,7 +150,7 @@ class Reader(wiring.Component):
         # Word formats: see models/image.py.
         layer_pass, edge, header = self.layer_pass, self.edge, self.header
         chain = [
-            Cat(edge.accumulator, edge.last),
+            Cat(edge.accumulator, edge.before_last),
             Cat(layer_pass.accumulator, layer_pass.groups),
             Cat(layer_pass.units, layer_pass.last_slot),
             self.minus_theta,

@@ -13,8 +13,6 @@ STATE_ADDRESS_BITS = 8
 SCORE_ADDRESS_BITS = 8
 #: Negative of a dead zone of at most 2 M = 254.
 THETA_BITS = 9
-#: Words of an edge, less one: it cannot have more than a lane has accumulators.
-EDGE_LENGTH_BITS = 7
 #: Sum of the shifted raw sums and the bias.
 SUM_BITS = 24
 
@@ -27,12 +25,12 @@ class Event(data.Struct):
 
 
 class EdgeConfig(data.Struct):
-    """A block of weights to walk (see `models.image.Edge`): the word of source i is at
-    ``base + i``, so for a layer's units, numbered from the layer below on, `base` is shifted."""
+    """A block of weights to walk (see `models.layout.Edge`): the word of source i is at
+    ``base + i``, so `base` is shifted for sources that are not numbered from zero on."""
 
     base: STORE_ADDRESS_BITS
     accumulator: LANE_ADDRESS_BITS
-    last: EDGE_LENGTH_BITS  # words - 1
+    before_last: LANE_ADDRESS_BITS  # accumulator of the last word but one
 
 
 class PassConfig(data.Struct):

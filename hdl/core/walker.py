@@ -6,7 +6,6 @@ from amaranth.lib.wiring import In, Out
 
 from hdl.core.signatures import (
     DELTA_BITS,
-    EDGE_LENGTH_BITS,
     LANE_ADDRESS_BITS,
     SOURCE_BITS,
     STORE_ADDRESS_BITS,
@@ -23,7 +22,7 @@ class Walker(wiring.Component):
 
     Latency: the first word is addressed in the cycle after the event is accepted. Throughput:
     one word a cycle; the next event is accepted in the cycle of the last word, so that events
-    follow one another without a gap.
+    follow one another without a gap. An event has two words at least (`models.image.MIN_WALK`).
 
     Members
     -------
@@ -54,7 +53,6 @@ class Walker(wiring.Component):
         m = Module()
         # Whether the walker can take an event is a register: everything upstream hangs on it.
         free = Signal(init=1)
-        remaining = Signal(EDGE_LENGTH_BITS, reset_less=True)
         address = Signal(STORE_ADDRESS_BITS)
         m.d.comb += [
             self.events.ready.eq(free),
@@ -68,15 +66,13 @@ class Walker(wiring.Component):
                 self.busy.eq(self.events.valid),
                 self.delta.eq(self.events.payload.delta),
                 self.accumulator.eq(self.edge.accumulator),
-                remaining.eq(self.edge.last),
-                free.eq(~self.events.valid | (self.edge.last == 0)),
+                free.eq(~self.events.valid),
             ]
             with m.If(~self.events.valid):
                 m.d.sync += [address.eq(0), self.accumulator.eq(0), self.delta.eq(0)]
         with m.Else():
             m.d.sync += [
                 self.accumulator.eq(self.accumulator + 1),
-                remaining.eq(remaining - 1),
-                free.eq(remaining == 1),
+                free.eq(self.accumulator == self.edge.before_last),
             ]
         return m

@@ -76,8 +76,8 @@ def test_short_input_edge_is_padded_with_zero_words():
     assert edge.words == MIN_WALK
     assert not any(image.words[edge.base + 3 : edge.base + 6])
     assert image.words[HEADER_WORDS : HEADER_WORDS + INPUT_RECORD_WORDS] == (
-        edge.accumulator | (MIN_WALK - 1) << 7 | 1 << NEXT_IS_LAST,
-        edge.base,
+        edge.accumulator | (edge.accumulator + MIN_WALK - 2) << 7 | 1 << NEXT_IS_LAST,
+        edge.base - 1,
     )
 
 
