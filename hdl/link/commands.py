@@ -4,16 +4,20 @@ The engine's side of the link is `hdl.link.signatures.engine_signature`, with th
 `hdl.core.engine.Engine`'s members.
 """
 
+from collections.abc import Iterable
+from functools import reduce
+from operator import or_
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.core.parameters import EngineParameters
 from hdl.core.signatures import Mode
-from hdl.link.control import Actions, CommandControl
-from hdl.link.fields import FIELD_BITS, REPORTED, Field, FieldSelector
+from hdl.link.control import CommandControl, Strobes
+from hdl.link.fields import REPORTED, Field, FieldSelector
+from hdl.link.receiver import LENGTH_BITS
 from hdl.link.registers import CommandRegisters, FieldSender
 from hdl.link.signatures import ERROR_BITS, engine_signature, frame_stream
 from models.protocol import Command, Region, Status, StepFlags
@@ -41,10 +45,9 @@ _NEEDS_NETWORK = (
 #: events, the link steps, damaged frames and requests (see `CommandUnit`, "Counters").
 STEPS_LOW, STEPS_HIGH, LINK_ERRORS, REQUESTS = 2, 3, 6, 7
 
-#: Actions of the control that the registers carry out.
+#: Strobes of the control that the registers carry out.
 REGISTER_STROBES = (
     "take",
-    "address_clear",
     "address_shift",
     "address_advance",
     "remaining_load",
@@ -54,8 +57,10 @@ REGISTER_STROBES = (
     "byte_advance",
     "unit_advance",
     "carry_set",
-    "carry_clear",
 )
+
+#: The same of those that last as long as their state.
+REGISTER_LEVELS = ("address_clear", "remaining_clear", "carry_clear")
 
 
 class CommandUnit(wiring.Component):
@@ -65,16 +70,17 @@ class CommandUnit(wiring.Component):
     (`hdl.link.fields`).
 
     Pace. The control (`hdl.link.control`) moves on in every fourth cycle at most, and only
-    while neither a byte is being sent nor the engine works. A state's actions are strobes from
-    registers, and what decides on its successor is in registers as well. Bytes come and go
-    every 40 cycles or more, so this costs nothing and keeps every path short. A step's inputs
-    do not pass through here: the engine takes them from the request's stream, one a cycle.
+    while neither a byte is being sent nor the engine works. What a state does once are strobes
+    from registers; what may be done again and again lasts as long as the state; and what
+    decides on its successor is in registers as well. Bytes come and go every 40 cycles or more,
+    so this costs nothing and keeps every path short. A step's inputs do not pass through here:
+    the engine takes them from the request's stream, one a cycle.
 
     Counters. All counters lie behind the scores in the engine's score memory, 64 bits of
     cycles, of events and of steps, 32 of damaged frames and of requests. The engine adds to
     the first two at the end of a command; the others are incremented here, byte by byte, by
     the path that otherwise sends scores: about 200 cycles after each step and each request.
-    A SYNC in this time may lose an increment.
+    A SYNC in this time may lose an increment, or its carry into the next half-word.
 
     Parameters
     ----------
@@ -119,14 +125,13 @@ class CommandUnit(wiring.Component):
 
         m.submodules.control = control = CommandControl()
 
-        status = Signal(Status)
-        code = Signal(8)
-        flags = Signal(4)
-        run = Signal(FIELD_BITS)
+        status = Signal(Status, reset_less=True)
+        code = Signal(8, reset_less=True)
+        flags = Signal(4, reset_less=True)
         step_done = Signal()  # a step is to be counted
         closing = Signal()  # a request is to be counted
         final = Signal()  # the busy cycles that end the answer to STEPS
-        scores = Signal()
+        scores = Signal(reset_less=True)
         counting = Signal()
         stepping = Signal()
         address = registers.address
@@ -136,7 +141,7 @@ class CommandUnit(wiring.Component):
             self.requests.ready.eq(registers.requests.ready),
             registers.engine_ready.eq(engine.inputs.ready),
             registers.inputs_count.eq(engine.inputs_count),
-            registers.counter_byte.eq(fields.data),
+            registers.data.eq(fields.data),
             registers.scores.eq(scores),
             registers.counting.eq(counting),
             registers.stepping.eq(stepping),
@@ -161,36 +166,36 @@ class CommandUnit(wiring.Component):
         wiring.connect(m, sender.responses, wiring.flipped(self.responses))
 
         # The pace: `decide` in the last of four beats, `entered` in the first, the state's
-        # actions as strobes in the second, conditions from the fourth on.
+        # strobes in the second, conditions from the fourth on.
         beat = Signal(2)
         decide = Signal()
         entered = Signal()
-        strobes = Signal(Actions)
+        strobes = Signal(Strobes)
+        actions = control.actions
         choices = control.choices
         m.d.sync += [
             beat.eq(beat + 1),
             decide.eq((beat == 2) & ~sender.busy & ~engine.busy & ~engine.command.valid),
             entered.eq(decide),
-            strobes.eq(Mux(entered, control.actions, 0)),
+            strobes.eq(Mux(entered, control.strobes, 0)),
         ]
         m.d.comb += control.decide.eq(decide)
 
         # Actions.
         for name in REGISTER_STROBES:
             m.d.comb += getattr(registers, name).eq(getattr(strobes, name))
+        for name in REGISTER_LEVELS:
+            m.d.comb += getattr(registers, name).eq(getattr(actions, name))
         m.d.comb += sender.start.eq(strobes.send)
+        with m.If(strobes.send & ~choices.run):
+            value = Cat(scores & registers.byte[0], ~scores)
+            m.d.sync += fields.field.eq(choices.field | Mux(choices.value, value, 0))
+        with m.Elif(strobes.advance_run):
+            m.d.sync += fields.field.eq(fields.field + 1)
         m.d.sync += [
-            fields.field.eq(
-                Mux(
-                    choices.next_of_run,
-                    run,
-                    choices.field | Mux(choices.value, Cat(scores & registers.byte[0], ~scores), 0),
-                )
-            ),
             sender.silent.eq(choices.silent),
             sender.end.eq(choices.end),
-            registers.tallying.eq(choices.increment),
-            engine.invalidate.eq(strobes.invalidate),
+            engine.invalidate.eq(actions.invalidate),
             self.error_counted.eq(strobes.carry_set & (address[:3] == LINK_ERRORS)),
         ]
         with m.If(engine.command.ready):
@@ -201,31 +206,27 @@ class CommandUnit(wiring.Component):
                 engine.command.valid.eq(1),
             ]
         problem = Signal(Status)
-        same = Signal()
-        with m.If(strobes.set_status):
+        same = Signal(reset_less=True)
+        with m.If(actions.set_status):
             m.d.sync += status.eq(Mux(choices.problem, problem, choices.status))
         with m.If(strobes.compare & ~same):
             m.d.sync += status.eq(Status.BAD_NETWORK)
-        with m.If(strobes.clear):
+        with m.If(actions.clear):
             m.d.sync += [status.eq(Status.OK), closing.eq(0), final.eq(0), counting.eq(0)]
         with m.If(strobes.load_code):
             m.d.sync += code.eq(request)
         with m.If(strobes.load_flags):
             m.d.sync += flags.eq(request)
-        foreign = Signal()
+        foreign = Signal(reset_less=True)
         with m.If(strobes.load_region):
             m.d.sync += [scores.eq(request[0]), foreign.eq(request > Region.SCORES)]
-        with m.If(strobes.set_scores):
+        with m.If(actions.set_scores):
             m.d.sync += scores.eq(1)
-        with m.If(strobes.load_run):
-            m.d.sync += run.eq(choices.run)
-        with m.If(strobes.advance_run):
-            m.d.sync += run.eq(run + 1)
         for register, set_it, clear_it in (
-            (counting, strobes.set_counting, strobes.clear_counting),
-            (step_done, strobes.set_step_done, strobes.clear_step_done),
-            (final, strobes.set_final, Const(0)),
-            (closing, strobes.set_closing, Const(0)),
+            (counting, actions.set_counting, actions.clear_counting),
+            (step_done, actions.set_step_done, actions.clear_step_done),
+            (final, actions.set_final, Const(0)),
+            (closing, actions.set_closing, Const(0)),
         ):
             with m.If(set_it):
                 m.d.sync += register.eq(1)
@@ -233,8 +234,8 @@ class CommandUnit(wiring.Component):
                 m.d.sync += register.eq(0)
 
         # Conditions.
-        units_done = Signal()
-        selected = Signal()
+        units_done = Signal(reset_less=True)
+        selected = Signal(reset_less=True)
         due = engine.command.payload.due
         now = control.conditions
         m.d.comb += [
@@ -244,7 +245,7 @@ class CommandUnit(wiring.Component):
         m.d.sync += [
             same.eq(request == fields.data),
             fields.hide.eq(now.command[Command.IDENTIFY] & ~engine.network_valid),
-            problem.eq(self._problem(m, now.command, registers, engine.network_valid)),
+            problem.eq(self._problem(m, code, registers.remaining)),
             due.eq(
                 ((flags & StepFlags.LAST).any() & registers.none_left)
                 | (flags & StepFlags.READOUT_ALL).any()
@@ -277,8 +278,8 @@ class CommandUnit(wiring.Component):
             now.zero_left.eq(registers.zero_left),
             now.foreign.eq(foreign),
             now.byte_zero.eq(registers.byte == 0),
-            now.size_end.eq(run == Field.IMAGE_WORDS + 2),
-            now.run_end.eq(run == 0),
+            now.size_end.eq(fields.field == Field.IMAGE_WORDS + 2),
+            now.run_end.eq(fields.field == 0),
             now.units_done.eq(units_done),
             now.stepping.eq(stepping),
             now.counting.eq(counting),
@@ -292,28 +293,41 @@ class CommandUnit(wiring.Component):
         ]
         return m
 
-    def _problem(self, m: Module, is_command: Any, registers: Any, network_valid: Any) -> Signal:
+    def _problem(self, m: Module, code: Signal, remaining: Signal) -> Signal:
         """Return what is wrong with a request, as far as its code and its length tell."""
-        lengths = {
-            length: Signal(name=f"length_{length}".replace("-", "minus_"))
-            for length in {*_EXACT_LENGTH.values()}
-        }
+        # The exact lengths, less one, are odd numbers from -1 to 5: two bits tell them apart.
+        engine = self.engine
+        exact = Signal()
         too_short = Signal()
-        m.d.sync += [signal.eq(registers.remaining == n) for n, signal in lengths.items()]
-        # At least three bytes: an address and data, or region and address.
-        m.d.sync += too_short.eq(registers.remaining[-1] | (registers.remaining[1:] == 0))
+        no_inputs = Signal()
+        m.d.sync += [
+            exact.eq(
+                remaining[0] & (remaining[3:] == remaining[1:3].all().replicate(LENGTH_BITS - 3))
+            ),
+            # There are no whole steps of a network without inputs.
+            no_inputs.eq(engine.network_valid & (engine.inputs_count == 0)),
+            # At least three bytes: an address and data, or region and address.
+            too_short.eq(remaining[-1] | (remaining[1:] == 0)),
+        ]
+
+        def among(commands: Iterable[Command]) -> Value:
+            """Whether a known code is one of these: a function of four bits."""
+            return reduce(or_, [code[:4] == command for command in commands])
+
+        lengths = [
+            among(c for c, length in _EXACT_LENGTH.items() if length >> bit & 1) for bit in (1, 2)
+        ]
+        is_exact = exact & (remaining[1:3] == Cat(*lengths))
+        bad_length = Mux(
+            among(_EXACT_LENGTH),
+            ~is_exact,
+            Mux(code[:4] == Command.STEPS, no_inputs, too_short),
+        )
         problem = Signal(Status)
-        m.d.comb += problem.eq(Status.UNKNOWN_COMMAND)
-        for command in Command:
-            with m.If(is_command[command]):
-                m.d.comb += problem.eq(Status.OK)
-                if command in _NEEDS_NETWORK:
-                    with m.If(~network_valid):
-                        m.d.comb += problem.eq(Status.NO_NETWORK)
-                if command in _EXACT_LENGTH:
-                    with m.If(~lengths[_EXACT_LENGTH[command]]):
-                        m.d.comb += problem.eq(Status.BAD_LENGTH)
-                elif command in (Command.WRITE, Command.WRITE_STATE):
-                    with m.If(too_short):
-                        m.d.comb += problem.eq(Status.BAD_LENGTH)
+        with m.If(code[4:].any() | ~among(Command)):
+            m.d.comb += problem.eq(Status.UNKNOWN_COMMAND)
+        with m.Elif(bad_length):
+            m.d.comb += problem.eq(Status.BAD_LENGTH)
+        with m.Elif(among(_NEEDS_NETWORK) & ~engine.network_valid):
+            m.d.comb += problem.eq(Status.NO_NETWORK)
         return problem

@@ -18,28 +18,35 @@ from hdl.link.fields import FIELD_BITS, Field
 from models.protocol import Command, Status
 
 
-class Actions(data.Struct):
-    """What a state does, once, after it was entered."""
+class Strobes(data.Struct):
+    """What a state does once, after it was entered."""
 
     take: 1  # a byte of the request
-    address_clear: 1
     address_shift: 1  # the byte taken
     address_advance: 1
     remaining_load: 1
     remaining_step: 1
     remaining_count: 1
-    gather: 1  # the byte taken, or the counter's
+    gather: 1  # the byte selected
     byte_advance: 1
     unit_advance: 1  # to the next unit or score, if the byte is the last one of its
     carry_set: 1
-    carry_clear: 1
-    clear: 1  # what belongs to a request
     load_code: 1
     load_flags: 1
     load_region: 1
-    load_run: 1
     advance_run: 1
     compare: 1
+    issue: 1  # a command to the engine
+    send: 1  # a field, or select it
+
+
+class Levels(data.Struct):
+    """What a state does in each of its cycles."""
+
+    address_clear: 1
+    remaining_clear: 1
+    carry_clear: 1
+    clear: 1  # what belongs to a request
     set_status: 1
     set_scores: 1
     set_counting: 1
@@ -49,23 +56,19 @@ class Actions(data.Struct):
     set_step_done: 1
     clear_step_done: 1
     invalidate: 1
-    issue: 1  # a command to the engine
-    send: 1  # a field, or select it
 
 
 class Choices(data.Struct):
     """Which one, where an action says only what; they stand while the state does."""
 
     field: FIELD_BITS
-    next_of_run: 1  # the field is the run's
+    run: 1  # the field is the next one of a run
     value: 1  # the field is a score's byte or a unit's state
-    run: FIELD_BITS
     status: Status
     problem: 1  # the status is what was found to be wrong
     operation: Operation
     silent: 1  # select the field, do not send it
     end: 1  # send the frame's end
-    increment: 1  # what is gathered
 
 
 class Conditions(data.Struct):
@@ -98,7 +101,7 @@ class Conditions(data.Struct):
 
 
 class State(NamedTuple):
-    """A state: actions, conditions with their successors in order of priority, choices.
+    """A state: strobes and levels, conditions with their successors in order of priority, choices.
 
     A condition is a member of `Conditions`, the name of a command, or "" for always.
     """
@@ -121,11 +124,13 @@ _COUNTER = (("counters_end", "TALLIED"), ("selected", "COUNT"), ("", "TALLY_NEXT
 
 STATES: dict[str, State] = {
     # A request's header.
-    "IDLE": _if("clear", ("valid", "LENGTH_LOW"), ("errors", "TALLY_BEGIN"), ("", "IDLE")),
+    "IDLE": _if(
+        "clear carry_clear", ("valid", "LENGTH_LOW"), ("errors", "TALLY_BEGIN"), ("", "IDLE")
+    ),
     "LENGTH_LOW": _go("take address_shift", "LENGTH_HIGH"),
     "LENGTH_HIGH": _go("take address_shift", "SEQUENCE"),
     "SEQUENCE": _go("send", "SEQUENCE_TAKE", field=Field.REQUEST),
-    "SEQUENCE_TAKE": _go("take", "CODE"),
+    "SEQUENCE_TAKE": _go("take remaining_clear", "CODE"),
     "CODE": _go("take load_code remaining_load", "DISPATCH"),
     "DISPATCH": _if(
         "",
@@ -147,15 +152,15 @@ STATES: dict[str, State] = {
     # ACTIVATE and IDENTIFY.
     "CHECK": _go("issue", "STATUS", operation=Operation.CHECK),
     "CHECK_ACTIVATE": _go("issue", "COMPARE_SIZE", operation=Operation.CHECK),
-    "COMPARE_SIZE": _go("load_run", "COMPARE", run=Field.IMAGE_WORDS),
-    "COMPARE": _go("send", "COMPARED", next_of_run=1, silent=1),
+    "COMPARE_SIZE": _go("send", "COMPARED", field=Field.IMAGE_WORDS, silent=1),
+    "COMPARE": _go("send", "COMPARED", run=1, silent=1),
     "COMPARED": _if(
         "take compare advance_run",
         ("size_end", "COMPARE_CRC"),
         ("run_end", "COMPARED_ALL"),
         ("", "COMPARE"),
     ),
-    "COMPARE_CRC": _go("load_run", "COMPARE", run=Field.CRC),
+    "COMPARE_CRC": _go("send", "COMPARED", field=Field.CRC, silent=1),
     "COMPARED_ALL": _if("address_clear", ("ok", "CONFIGURE"), ("", "REFUSE")),
     "CONFIGURE": _if(
         "issue",
@@ -174,7 +179,8 @@ STATES: dict[str, State] = {
     "ADDRESS_HIGH": _if(
         "take address_shift", ("READ_STATE", "STATUS"), ("none_left", "STATUS"), ("", "DATA")
     ),
-    "DATA": _if("take gather byte_advance", ("none_left", "DATA_END"), ("", "DATA")),
+    "DATA": _go("send", "GATHER", field=Field.REQUEST, silent=1),
+    "GATHER": _if("take gather byte_advance", ("none_left", "DATA_END"), ("", "DATA")),
     "DATA_END": _if("", ("byte_zero", "STATUS"), ("", "PART_LEFT")),
     "PART_LEFT": _go("set_status", "STATUS", status=Status.BAD_LENGTH),
     # The response.
@@ -195,10 +201,10 @@ STATES: dict[str, State] = {
     "NONCE_LOW_TAKE": _go("take", "NONCE_HIGH"),
     "NONCE_HIGH": _go("send", "NONCE_HIGH_TAKE", field=Field.REQUEST),
     "NONCE_HIGH_TAKE": _go("take", "VERSION"),
-    "VERSION": _go("send", "END", field=Field.VERSION),
-    "IDENTITY": _go("load_run", "RUN", run=Field.IDENTITY),
-    "CRC": _go("load_run", "RUN", run=Field.CRC),
-    "RUN": _go("send", "RUN_NEXT", next_of_run=1),
+    "VERSION": _go("send", "END", field=Field.IDENTITY),
+    "IDENTITY": _go("send", "RUN_NEXT", field=Field.IDENTITY),
+    "CRC": _go("send", "RUN_NEXT", field=Field.CRC),
+    "RUN": _go("send", "RUN_NEXT", run=1),
     "RUN_NEXT": _if("advance_run", ("run_end", "END"), ("", "RUN")),
     "COUNTERS": _if("address_clear set_counting set_scores", *_UNITS),
     # From here on `remaining` is -1 - (units sent).
@@ -221,7 +227,8 @@ STATES: dict[str, State] = {
         "remaining_step", ("none_left", "SIZE_WRONG"), ("zero_left", "SIZE_RIGHT"), ("", "SIZE")
     ),
     "SIZE_RIGHT": _go("remaining_load", "STATUS"),
-    "SIZE_WRONG": _go("remaining_load set_status", "DRAIN", status=Status.BAD_LENGTH),
+    "SIZE_WRONG": _go("remaining_clear set_status", "SIZE_REFUSED", status=Status.BAD_LENGTH),
+    "SIZE_REFUSED": _go("remaining_load", "DRAIN"),
     "FLAGS": _if("take load_flags address_clear set_scores", ("first", "FIRST"), ("", "STEP")),
     "FIRST": _go("issue", "STEP", operation=Operation.RESET),
     "STEP": _go("remaining_step address_clear clear_counting", "STEP_GO"),
@@ -240,9 +247,7 @@ STATES: dict[str, State] = {
     "TALLIED": _if("", ("step_done", "STEP_TALLIED"), ("", "IDLE")),
     "COUNT": _go("carry_set", "INCREMENT"),
     "INCREMENT": _go("send", "INCREMENTED", value=1, silent=1),
-    "INCREMENTED": _if(
-        "gather byte_advance", ("byte_zero", "TALLY"), ("", "INCREMENT"), increment=1
-    ),
+    "INCREMENTED": _if("gather byte_advance", ("byte_zero", "TALLY"), ("", "INCREMENT")),
 }
 
 
@@ -256,13 +261,15 @@ class CommandControl(wiring.Component):
     -------
     decide : In(1)
     conditions : In(Conditions)
-    actions : Out(Actions)
+    strobes : Out(Strobes)
+    actions : Out(Levels)
     choices : Out(Choices)
     """
 
     decide: In(1)
     conditions: In(Conditions)
-    actions: Out(Actions)
+    strobes: Out(Strobes)
+    actions: Out(Levels)
     choices: Out(Choices)
 
     def elaborate(self, platform: Any) -> Module:
@@ -280,9 +287,10 @@ class CommandControl(wiring.Component):
             for name, ways in arrivals.items():
                 m.d.sync += inside[name].eq(reduce(or_, ways))
 
-        for action in Actions.as_shape().members:
-            states = [inside[n] for n, s in STATES.items() if action in s.actions.split()]
-            m.d.comb += getattr(self.actions, action).eq(reduce(or_, states))
+        for kind, to in ((Strobes, self.strobes), (Levels, self.actions)):
+            for action in kind.as_shape().members:
+                states = [inside[n] for n, s in STATES.items() if action in s.actions.split()]
+                m.d.comb += getattr(to, action).eq(reduce(or_, states))
         for choice in Choices.as_shape().members:
             chosen = [
                 Mux(inside[n], v, 0)

@@ -1,13 +1,13 @@
 """The bytes of responses, numbered, so that most of a response is a run of numbers.
 
 ====== ==========================================================================
-0..1   low and high byte of a half-word of the scores (the counters, too)
+0, 1   low and high byte of a half-word of the scores (the counters, too)
 2      state of a unit
 3      the next byte of the request
 4, 5   status, code
-8, 9   label
-16..18 the answer to SYNC: two bytes of the request, protocol version
-31..63 the answer to IDENTIFY; ACTIVATE's is its end, the CRC-32 at 60..63
+6, 7   label
+31..63 the answer to IDENTIFY; ACTIVATE's is its end, the CRC-32 at 60..63, and SYNC's
+       its beginning, the protocol version
 ====== ==========================================================================
 """
 
@@ -38,10 +38,8 @@ class Field(IntEnum):
     REQUEST = 3
     STATUS = 4
     CODE = 5
-    LABEL = 8
-    LABEL_HIGH = 9
-    NONCE = 16
-    VERSION = 18
+    LABEL = 6
+    LABEL_HIGH = 7
     IDENTITY = 31
     FLAGS = 55
     IMAGE_WORDS = 56
@@ -101,7 +99,10 @@ def _select(index: Value, choices: Mapping[int, Any]) -> Any:
 class FieldSelector(wiring.Component):
     """Select a byte of a response by its number.
 
-    Latency: two cycles, and one more for what is read from the engine's memories.
+    Each of four groups has a register that is zero while the field is another group's, so
+    that joining them takes one LUT a bit.
+
+    Latency: three cycles, and one more for what is read from the engine's memories.
 
     Parameters
     ----------
@@ -112,7 +113,7 @@ class FieldSelector(wiring.Component):
 
     Members
     -------
-    field : In(7)
+    field : In(6)
         Number of the byte.
     data : Out(8)
     request : In(8)
@@ -146,36 +147,59 @@ class FieldSelector(wiring.Component):
         m = Module()
         spram = DeviceFlags.SPRAM if self.parameters.weights == "spram" else 0
 
-        fields: dict[int, Any] = {
-            number: Const(value, 8)
-            for number, value in identity_constants(self.parameters, self.clock_hz).items()
+        field = self.field
+        constants = identity_constants(self.parameters, self.clock_hz) | {int(Field.FLAGS): spram}
+        valid_flag = (field[:5] == Field.FLAGS & 31) & self.network_valid
+
+        # One of four values takes two LUTs a bit if the first one passes the number's low bit on
+        # where the second one is to choose between the other two. (Yosys finds three.)
+        first_of_memory = Signal(8, reset_less=True)
+        first_of_answer = Signal(8, reset_less=True)
+        first_of_checksum = Signal(8, reset_less=True)
+        size = Signal(8, reset_less=True)
+        network = Signal()
+        m.d.comb += network.eq((field[3:] == Field.IMAGE_WORDS >> 3) & ~self.hide)
+        passed = field[0].replicate(8)
+        echo = Cat(self.status, Const(0, 5), self.code)
+
+        def pair(value: Value) -> Value:
+            return Mux(field[0], value[8:], value[:8])
+
+        m.d.sync += [
+            first_of_memory.eq(Mux(field[1], passed, pair(self.score_data))),
+            first_of_answer.eq(Mux(field[5], 0, Mux(field[1], passed, pair(echo)))),
+            first_of_checksum.eq(Mux(field[1], passed, pair(self.crc32[:16]))),
+            size.eq(Mux(network & ~field[1] & ~field[2], pair(self.image_words), 0)),
+        ]
+
+        def other(first: Value, two: Value, three: Value) -> Value:
+            return Mux(field[1], Mux(first, three, two), first)
+
+        def by_bit(first: Value, two: Value, three: Value) -> Value:
+            return Cat(other(*bits) for bits in zip(first, two, three, strict=True))
+
+        groups = {
+            "memory": (
+                by_bit(first_of_memory, self.state_data, self.request),
+                ~field[5] & ~field[2],
+            ),
+            "answer": (
+                by_bit(first_of_answer, self.label, Const(0, 8)) | size,
+                ~field[4] & field[2] | field[5] & ~field[1],
+            ),
+            "checksum": (
+                by_bit(first_of_checksum, self.crc32[16:24], self.crc32[24:]),
+                network & field[2],
+            ),
+            "constant": (
+                _select(field, {n: Const(v, 8) for n, v in constants.items()}) | valid_flag,
+                (field[4] | field[5]) & ~field[3:].all(),
+            ),
         }
-        for first, value in (
-            (Field.FLAGS, Cat(self.network_valid, Const(spram >> 1, 7))),
-            (Field.IMAGE_WORDS, Cat(self.image_words, Const(0, 16))),
-            (Field.CRC, self.crc32),
-            (Field.NONCE, Cat(self.request, self.request)),
-            (Field.VERSION, Const(PROTOCOL_VERSION, 8)),
-            (Field.REQUEST, self.request),
-            (Field.STATUS, Cat(self.status, Const(0, 5))),
-            (Field.CODE, self.code),
-            (Field.SCORE_LOW, self.score_data),
-            (Field.HIDDEN, self.state_data),
-            (Field.LABEL, Cat(self.label, Const(0, 8))),
-        ):
-            for offset in range(0, len(value), 8):
-                fields[first + offset // 8] = value[offset : offset + 8]
-        # Four quarters first, then one of them: the memories' outputs come late in a cycle.
-        size = 1 << FIELD_BITS - 2
-        quarters: dict[int, Any] = {}
-        for number in range(4):
-            low = number * size
-            within = {n - low: fields[n] for n in fields if low <= n < low + size}
-            chosen = _select(self.field[:-2], within)
-            if chosen is not None:
-                quarters[number] = quarter = Signal(8, name=f"quarter_{number}", reset_less=True)
-                m.d.sync += quarter.eq(chosen)
-        m.d.sync += self.data.eq(_select(self.field[-2:], quarters))
-        with m.If(self.hide & (self.field[3:] == Field.IMAGE_WORDS >> 3)):
-            m.d.sync += self.data.eq(0)
+        data: Value = Const(0, 8)
+        for name, (value, chosen) in groups.items():
+            register = Signal(8, name=name, reset_less=True)
+            m.d.sync += register.eq(Mux(chosen, value, 0))
+            data = data | register
+        m.d.sync += self.data.eq(data)
         return m

@@ -13,7 +13,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from hdl.core.one_hot import OneHot
-from hdl.link.crc import SerialCRC
+from hdl.link.crc import CRC16_INIT, CRC16_POLYNOMIAL
 from hdl.link.signatures import BUFFER_ADDRESS_BITS, BUFFER_BYTES, ERROR_BITS, FrameItem
 from models.protocol import CRC_BYTES, HEADER_BYTES, Command
 
@@ -24,6 +24,10 @@ LENGTH_BITS = BUFFER_ADDRESS_BITS + 1
 FIRST_LENGTH = -1 - HEADER_BYTES - CRC_BYTES
 
 
+#: Where the count of shifts rests: eight of them, and one cycle to take a new byte.
+IDLE_COUNT = 9
+
+
 class FrameReceiver(wiring.Component):
     """Check frames and keep the good ones.
 
@@ -32,12 +36,17 @@ class FrameReceiver(wiring.Component):
     else leaves it, and the bytes are overwritten. SYNC is good whatever its number; it
     throws away what is in the buffer before it.
 
-    Latency: a request's first byte is offered five cycles after the frame's end. Throughput:
-    one byte a cycle from the buffer.
+    The CRC is computed bit by bit while bytes move through the two registers that hold them
+    back, and compared bit by bit with what is in these at the frame's end: a third of the logic
+    of a CRC that takes a byte a cycle and a comparison of sixteen bits.
 
-    Assumption: a byte comes no sooner than ten cycles after the one before (a UART's
-    shortest character is 40 cycles), because a frame's end takes eight. SYNC takes a cycle
-    more for each byte that waits in the buffer; the host waits for its answer anyway.
+    Latency: a request's first byte is offered fourteen cycles after the frame's end.
+    Throughput: one byte a cycle from the buffer.
+
+    Assumption: a byte comes no sooner than twenty cycles after the one before (a UART's
+    shortest character is 40 cycles), because a frame's end takes seventeen; and it stands for
+    ten cycles. SYNC takes a cycle more for each byte that waits in the buffer; the host waits
+    for its answer anyway.
 
     Members
     -------
@@ -81,7 +90,6 @@ class FrameReceiver(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.submodules.memory = memory = Memory(shape=unsigned(8), depth=BUFFER_BYTES, init=[])
-        m.submodules.crc = crc = SerialCRC()
         read = memory.read_port(transparent_for=())
         write = memory.write_port()
 
@@ -94,11 +102,9 @@ class FrameReceiver(wiring.Component):
         fetch = Signal()
         blocked = Signal()  # `committed` has moved, the header is not yet written
         draining = Signal()  # bytes are fetched and thrown away
-        # A register, exact after a fetch; when `committed` moves it follows a cycle later.
         drained = Signal(init=1)
         next_pointer = Signal(BUFFER_ADDRESS_BITS)
         m.d.comb += next_pointer.eq(read_pointer + 1)
-        m.d.sync += drained.eq(Mux(fetch, next_pointer == committed, read_pointer == committed))
         m.d.comb += [
             fetch.eq(~drained & ~blocked & (draining | ~self.requests.valid | self.requests.ready)),
             read.addr.eq(read_pointer),
@@ -106,33 +112,53 @@ class FrameReceiver(wiring.Component):
             self.requests.payload.eq(read.data),
         ]
         with m.If(fetch):
-            m.d.sync += read_pointer.eq(next_pointer)
+            m.d.sync += [read_pointer.eq(next_pointer), drained.eq(next_pointer == committed)]
+        with m.Elif(blocked):
+            m.d.sync += drained.eq(0)
         m.d.sync += self.requests.valid.eq(
             ~draining & (fetch | (self.requests.valid & ~self.requests.ready))
         )
 
-        # Two bytes are held back: when the frame ends, they are its CRC.
+        # Two bytes are held back: when the frame ends, they are its CRC. A byte or an end moves
+        # them on, the older one into the CRC or along it; a new byte then takes its place.
         newer = Signal(8, reset_less=True)
         older = Signal(8, reset_less=True)
+        crc = Signal(16, init=CRC16_INIT)
+        count = Signal(4, init=IDLE_COUNT)
+        shifting = Signal()
+        idle = Signal()
         byte, end = Signal(), Signal()
+        crc_clear = Signal()
+        comparing = Signal()
+        feedback = Signal()
+        different = Signal()
         m.d.comb += [
             byte.eq(self.frames.valid & ~self.frames.payload.end),
             end.eq(self.frames.valid & self.frames.payload.end),
-            crc.data.eq(older),
+            shifting.eq(~count[3]),
+            idle.eq(count[3] & count[0]),
+            feedback.eq((crc[-1] ^ older[-1]) & ~comparing),
+            different.eq((crc[-1] ^ newer[-1]) | (crc[7] ^ older[-1])),
         ]
-        with m.If(byte):
+        with m.If(self.frames.valid):
+            m.d.sync += count.eq(0)
+        with m.Elif(~idle):
             m.d.sync += [
-                newer.eq(self.frames.payload.data),
-                older.eq(newer),
-                length.eq(length + 1),
+                count.eq(count + 1),
+                newer.eq(Mux(shifting, newer << 1, self.frames.payload.data)),
             ]
+        with m.If(shifting):
+            taps = CRC16_POLYNOMIAL & feedback.replicate(16)
+            m.d.sync += [older.eq(Cat(newer[-1], older)), crc.eq((crc << 1) ^ taps)]
+        with m.If(crc_clear):
+            m.d.sync += crc.eq(CRC16_INIT)
+        with m.If(byte):
+            m.d.sync += length.eq(length + 1)
 
         expected = Signal(8)
         in_sequence = Signal(reset_less=True)
         sync = Signal(reset_less=True)
         bad = Signal(reset_less=True)
-        equal = Signal(reset_less=True)
-        good = Signal(reset_less=True)
         rewind = Signal()
         store = Signal()
         advance = Signal()
@@ -149,7 +175,16 @@ class FrameReceiver(wiring.Component):
         # The pointer moved onto the oldest byte in use: no room for this frame.
         m.d.sync += [
             full.eq(counting & (write_pointer == read_pointer)),
-            bad.eq(~rewind & (bad | full | self.framing_error)),
+            bad.eq(
+                ~rewind
+                & (
+                    bad
+                    | full
+                    | self.framing_error
+                    | (end & (~whole | self.malformed))
+                    | (comparing & shifting & different)
+                )
+            ),
         ]
         damaged = Signal()
         with m.If(damaged & ~self.error_counted):
@@ -160,14 +195,11 @@ class FrameReceiver(wiring.Component):
             self.acknowledged.eq(0),
             self.repeat.eq(0),
             self.restart.eq(0),
-            # Both sides have stood since the byte before the end.
-            equal.eq(crc.crc == Cat(older, newer)),
-            good.eq(~bad & whole & ~self.malformed & equal),
         ]
 
         m.submodules.fsm = fsm = OneHot(m, init="REWIND")
         with fsm.state("REWIND"):
-            m.d.comb += [rewind.eq(1), crc.clear.eq(1)]
+            m.d.comb += rewind.eq(1)
             m.d.sync += length.eq(FIRST_LENGTH)
             fsm.go("SKIP_LOW")
         with fsm.state("SKIP_LOW"):
@@ -181,8 +213,8 @@ class FrameReceiver(wiring.Component):
         for number, state in enumerate(states):
             with fsm.state(state):
                 m.d.comb += counting.eq(1)
-                if state not in ("BYTE_0", "BYTE_1"):
-                    m.d.comb += crc.load.eq(byte)
+                if state in ("BYTE_0", "BYTE_1", "BYTE_2"):
+                    m.d.comb += crc_clear.eq(1)
                 if state in ("BYTE_2", "BYTE_4", "MORE"):
                     m.d.comb += store.eq(1)
                 with m.If(byte):
@@ -202,20 +234,24 @@ class FrameReceiver(wiring.Component):
                     with m.If(end & ~bad):
                         fsm.go("REWIND")
                     with m.Elif(end):
-                        fsm.go("CHECK")
+                        fsm.go("COMPARE")
                 else:
                     m.d.comb += whole.eq(state == "MORE")
                     with m.If(end):
-                        fsm.go("CHECK")
+                        fsm.go("COMPARE")
+        with fsm.state("COMPARE"):
+            m.d.comb += comparing.eq(1)
+            with m.If(idle):
+                fsm.go("CHECK")
         with fsm.state("CHECK"):
-            m.d.comb += damaged.eq(~good & ~self.link_errors.all())
+            m.d.comb += damaged.eq(bad & ~self.link_errors.all())
             m.d.sync += [
-                self.acknowledged.eq(good & ~sync),
-                self.repeat.eq(good & ~sync & ~in_sequence),
+                self.acknowledged.eq(~bad & ~sync),
+                self.repeat.eq(~bad & ~sync & ~in_sequence),
             ]
-            with m.If(good & sync):
+            with m.If(~bad & sync):
                 fsm.go("DRAIN")
-            with m.Elif(good & in_sequence):
+            with m.Elif(~bad & in_sequence):
                 fsm.go("COMMIT")
             with m.Else():
                 fsm.go("REWIND")

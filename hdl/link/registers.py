@@ -7,7 +7,7 @@ itself comes from registers, too: the control decides once in four cycles (see
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -42,10 +42,12 @@ class CommandRegisters(wiring.Component):
     address_clear, address_shift, address_advance : In(1)
         Strobes: zero, the count of bytes, too; the byte being taken becomes the high half, and
         that the low half; plus one.
-    remaining_load, remaining_step, remaining_count : In(1)
-        Strobes: copy `address`, which has the request's length; minus I; minus one.
+    remaining_clear, remaining_load, remaining_step, remaining_count : In(1)
+        Strobes: zero; if it is zero, copy `address`, which has the request's length; minus I;
+        minus one.
     gather : In(1)
-        Strobe: the byte being taken, or the counter's, joins a word; a whole one is written.
+        Strobe: `data` plus `carry` joins a word; a whole one is written. `data` must stand for
+        two cycles.
     byte_advance : In(1)
         Strobe: next byte of a word or a score.
     unit_advance : In(1)
@@ -53,12 +55,12 @@ class CommandRegisters(wiring.Component):
         `remaining` goes down.
     stepping : In(1)
         It does not: it counts a step's bytes.
-    words, scores, counting, tallying : In(1)
-        What bytes are: of words of the store; of scores (else of units); scores are counters;
-        the byte is the counter's, with `carry` added.
+    words, scores, counting : In(1)
+        What bytes are: of words of the store; of scores (else of units); scores are counters.
     carry_set, carry_clear : In(1)
         Strobes: what is added to the first byte.
-    counter_byte : In(8)
+    data : In(8)
+        The byte to gather.
     address : Out(16)
     score_address : Out(8)
     gathered : Out(8 * word_bytes)
@@ -80,6 +82,7 @@ class CommandRegisters(wiring.Component):
             "address_clear",
             "address_shift",
             "address_advance",
+            "remaining_clear",
             "remaining_load",
             "remaining_step",
             "remaining_count",
@@ -90,7 +93,6 @@ class CommandRegisters(wiring.Component):
             "stepping",
             "scores",
             "counting",
-            "tallying",
             "carry_set",
             "carry_clear",
         )
@@ -99,7 +101,7 @@ class CommandRegisters(wiring.Component):
                 "requests": In(stream.Signature(8)),
                 "engine_ready": In(1),
                 **{name: In(1) for name in strobes},
-                "counter_byte": In(8),
+                "data": In(8),
                 "inputs_count": In(9),
                 "address": Out(STORE_ADDRESS_BITS),
                 "score_address": Out(SCORE_ADDRESS_BITS),
@@ -131,30 +133,40 @@ class CommandRegisters(wiring.Component):
 
         count_unit = Signal()
         m.d.comb += count_unit.eq(self.unit_advance & ~self.stepping)
-        with m.If(self.remaining_load):
-            m.d.sync += self.remaining.eq(self.address)
+        # One adder for all: its other operand is -1, -1 - I with a carry, or the length.
+        with m.If(self.remaining_clear):
+            m.d.sync += self.remaining.eq(0)
         with m.Elif(
-            self.remaining_step | self.remaining_count | self.take | (count_unit & self.unit_end)
+            self.remaining_load
+            | self.remaining_step
+            | self.remaining_count
+            | self.take
+            | (count_unit & self.unit_end)
         ):
-            less = Mux(self.remaining_step, self.inputs_count, 1)
-            m.d.sync += self.remaining.eq(self.remaining - less)
+            less = Mux(self.remaining_step, self.inputs_count, Const(0, LENGTH_BITS))
+            operand = Mux(self.remaining_load, self.address[:LENGTH_BITS], ~less)
+            m.d.sync += self.remaining.eq(self.remaining + operand + self.remaining_step)
         m.d.sync += [
             self.none_left.eq(self.remaining[-1]),
             self.zero_left.eq(self.remaining == 0),
         ]
 
-        # Words and half-words are gathered from bytes, the lowest first; so are counters, of
-        # which one is incremented on its way.
+        # Words and half-words are gathered from bytes, the lowest first. The last one is not
+        # kept: it is written from `data`. A counter is incremented on its way.
         incremented = Signal(9)
-        m.d.comb += incremented.eq(self.counter_byte + self.carry)
+        gathering = Signal()
+        before = Signal(8 * (self.parameters.word_bytes - 1), reset_less=True)
+        m.d.comb += [
+            incremented.eq(self.data + self.carry),
+            self.gathered.eq(Cat(before, incremented[:8])),
+        ]
+        m.d.sync += gathering.eq(self.gather)
         with m.If(self.carry_set):
             m.d.sync += self.carry.eq(1)
         with m.Elif(self.carry_clear):
             m.d.sync += self.carry.eq(0)
-        with m.If(self.gather):
-            m.d.sync += self.carry.eq(incremented[8])
-            byte = Mux(self.tallying, incremented[:8], request)
-            m.d.sync += self.gathered.eq(Cat(self.gathered[8:], byte))
+        with m.If(gathering):
+            m.d.sync += [self.carry.eq(incremented[8]), before.eq(self.gathered[8:])]
         with m.If(self.words):
             m.d.sync += self.unit_end.eq(self.byte == self.parameters.word_bytes - 1)
         with m.Else():

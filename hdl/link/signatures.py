@@ -63,7 +63,7 @@ def engine_signature(word_bits: int) -> Signature:
     network_valid : 1
         There is a network; after CONFIGURE, that it found one.
     inputs_count, outputs_count, mode : 9, 8, Mode
-        I (never 0 while `network_valid`) and C of the network, and when its readout is due.
+        I and C of the network, and when its readout is due.
     label : 8
         The last readout's.
     image_words : 16

@@ -166,13 +166,17 @@ class UARTTransmitter(wiring.Component):
             tick.eq(timer == 0),
             busy.eq(shift[1:].any()),
             self.tx.eq(shift[0]),
-            self.bytes.ready.eq(~busy & tick),
         ]
+        # A register, or else all these bits would decide about the sender in one cycle. What they
+        # will be is known: nothing is shifted while the timer stands at one.
+        taken = Signal()
+        m.d.comb += taken.eq(self.bytes.valid & self.bytes.ready)
+        m.d.sync += self.bytes.ready.eq(~busy & (timer[1:] == 0) & ~taken)
         with m.If(~tick):
             m.d.sync += timer.eq(timer - 1)
         with m.Elif(busy):
             m.d.sync += [shift.eq(shift >> 1), timer.eq(self.divisor - 1)]
-        with m.Elif(self.bytes.valid):
+        with m.If(taken):
             m.d.sync += [
                 shift.eq(Cat(Const(0, 1), self.bytes.payload, Const(1, 1))),
                 timer.eq(self.divisor - 1),

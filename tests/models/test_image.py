@@ -51,7 +51,8 @@ def test_weights_lie_group_major_in_the_lane_of_their_row(lanes):
             assert found == matrix[plane, row, source]
         return group + planes * groups
 
-    check(layers[0].W, image.layout.inputs, 0, 17)
+    # The inputs' words lie in reverse.
+    check(layers[0].W[:, :, ::-1], image.layout.inputs, 0, 17)
     behind = check(layers[0].U, edges[0], 0, 17)
     assert check(layers[1].W, edges[0], behind, 9) == edges[0].words
     behind = check(layers[1].U, edges[1], 0, 9)

@@ -229,6 +229,14 @@ def test_steps_of_a_wrong_length_do_nothing(length):
     assert len(bench.engine.log) == 1
 
 
+@pytest.mark.parametrize("length", [0, 1, 2, 5])
+def test_steps_of_a_network_without_inputs_are_refused(length):
+    """An image can say so; ACTIVATE looks at no more than its first word."""
+    bench = Bench([(Command.STEPS, bytes(length)), (Command.RESET, b"")], inputs=0)
+    assert bench.responses == [(Status.BAD_LENGTH, b""), (Status.OK, b"")]
+    assert bench.engine.log == [("RESET",)]
+
+
 def test_without_network():
     def no_network(engine):
         engine.valid = False

@@ -11,8 +11,8 @@ from models.protocol import Command, request_cost
 from tests.hdl.link.bench import get, pause, simulate, wait
 
 RESET = int(Command.RESET)
-#: Cycles between bytes: the receiver assumes at least ten.
-GAP = 12
+#: Cycles between bytes: the receiver assumes at least twenty.
+GAP = 20
 
 
 class Bench:
