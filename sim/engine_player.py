@@ -143,14 +143,12 @@ class EnginePlayer:
 
     async def _write(self, memory: str, values: Sequence[int]) -> None:
         ports = self.ports
+        ports.put(f"{memory}_write", 1)
         for address, value in enumerate(values):
-            # A score's address stands for a cycle before the write.
             ports.put(f"{memory}_address", address)
-            await ports.tick()
-            ports.put(f"{memory}_write", 1)
             ports.put(f"{memory}_write_data", value)
             await ports.tick()
-            ports.put(f"{memory}_write", 0)
+        ports.put(f"{memory}_write", 0)
         ports.put(f"{memory}_address", 0)
 
     async def _read(self, memory: str, addresses: range, bits: int) -> list[int]:

@@ -67,8 +67,8 @@ class Engine(wiring.Component):
         Result of the last CHECK.
     state_* : state memory, 8-bit address, data a cycle later
     score_* : score memory, 16-bit half-words (scores, low half first, from address 0; the 64-bit
-        counters of busy cycles and of events from address 240), data a cycle later; a write's
-        address must stand in the cycle before, too
+        counters of busy cycles and of events from address 240), data a cycle later; what is
+        written can be read two cycles later
     store_* : writes to the store
         All three only while idle (asserted).
     """

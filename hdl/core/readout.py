@@ -1,6 +1,6 @@
 """The readout: logits or their running sums into the score memory, and the label."""
 
-from amaranth.hdl import Assert, Cat, Const, Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -48,7 +48,7 @@ class Readout(wiring.Component):
     data : Out(16)
         Half-word read, one cycle after `address`.
     write : In(1)
-        While idle: write to `address`, which must have been the same in the cycle before.
+        While idle: write to `address`, one cycle later.
     write_data : In(16)
     """
 
@@ -105,12 +105,11 @@ class Readout(wiring.Component):
         chain_1 = Signal(reset_less=True)
         valid_1 = Signal()
         tally_1 = Signal()
-        # Zero while idle, when the link may write.
-        with m.If(active | self.tally):
-            m.d.sync += addend.eq(half)
-        with m.Else():
-            m.d.sync += addend.eq(0)
+        write_1 = Signal()
         m.d.sync += [
+            # While idle the link may write.
+            addend.eq(Mux(active | self.tally, half, self.write_data)),
+            write_1.eq(self.write),
             address_1.eq(read.addr),
             keep_1.eq((self.accumulate & active) | self.tally),
             chain_1.eq(phase[0] | (self.tally & phase[1])),
@@ -121,20 +120,12 @@ class Readout(wiring.Component):
         # Stage 1: add (with the half-word below's carry) and write back.
         carry = Signal(reset_less=True)
         total = Signal(17)
-        augend = Signal(16)
         m.d.comb += [
-            augend.eq(
-                (read.data & keep_1.replicate(16)) | (self.write_data & self.write.replicate(16))
-            ),
-            total.eq(add_with_carry(augend, addend, carry & chain_1)),
+            total.eq(add_with_carry(read.data & keep_1.replicate(16), addend, carry & chain_1)),
             write.addr.eq(address_1),
             write.data.eq(total[:16]),
-            write.en.eq(valid_1 | tally_1 | self.write),
+            write.en.eq(valid_1 | tally_1 | write_1),
         ]
-        m.d.sync += Assert(
-            ~self.write | (address_1 == self.address),
-            "a score's address has not stood before the write",
-        )
         not_value = Signal(16, reset_less=True)  # inverted, ready to be subtracted
         row = Signal(SCORE_ADDRESS_BITS - 1, reset_less=True)
         high = Signal(reset_less=True)

@@ -59,7 +59,7 @@ REGISTER_STROBES = (
     "carry_set",
 )
 
-#: The same of those that last as long as their state.
+#: The same of those that last as long as their state, a cycle late.
 REGISTER_LEVELS = ("address_clear", "remaining_clear", "carry_clear")
 
 
@@ -185,7 +185,7 @@ class CommandUnit(wiring.Component):
         for name in REGISTER_STROBES:
             m.d.comb += getattr(registers, name).eq(getattr(strobes, name))
         for name in REGISTER_LEVELS:
-            m.d.comb += getattr(registers, name).eq(getattr(actions, name))
+            m.d.sync += getattr(registers, name).eq(getattr(actions, name))
         m.d.comb += sender.start.eq(strobes.send)
         with m.If(strobes.send & ~choices.run):
             value = Cat(scores & registers.byte[0], ~scores)

@@ -102,19 +102,21 @@ class FrameReceiver(wiring.Component):
         fetch = Signal()
         blocked = Signal()  # `committed` has moved, the header is not yet written
         draining = Signal()  # bytes are fetched and thrown away
-        drained = Signal(init=1)
+        waiting = Signal()  # bytes wait in the memory
         next_pointer = Signal(BUFFER_ADDRESS_BITS)
         m.d.comb += next_pointer.eq(read_pointer + 1)
         m.d.comb += [
-            fetch.eq(~drained & ~blocked & (draining | ~self.requests.valid | self.requests.ready)),
+            fetch.eq(waiting & ~blocked & (draining | ~self.requests.valid | self.requests.ready)),
             read.addr.eq(read_pointer),
             read.en.eq(fetch),
             self.requests.payload.eq(read.data),
         ]
         with m.If(fetch):
-            m.d.sync += [read_pointer.eq(next_pointer), drained.eq(next_pointer == committed)]
-        with m.Elif(blocked):
-            m.d.sync += drained.eq(0)
+            m.d.sync += read_pointer.eq(next_pointer)
+        # In gates: as a multiplexer it would become an enable, two cells behind `fetch`.
+        m.d.sync += waiting.eq(
+            (fetch & (next_pointer != committed)) | (~fetch & (waiting | blocked))
+        )
         m.d.sync += self.requests.valid.eq(
             ~draining & (fetch | (self.requests.valid & ~self.requests.ready))
         )
@@ -257,7 +259,7 @@ class FrameReceiver(wiring.Component):
                 fsm.go("REWIND")
         with fsm.state("DRAIN"):
             m.d.comb += draining.eq(1)
-            with m.If(drained):
+            with m.If(~waiting):
                 fsm.go("COMMIT")
         with fsm.state("COMMIT"):
             m.d.comb += rewind.eq(1)
