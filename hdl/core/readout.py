@@ -20,7 +20,7 @@ class Readout(wiring.Component):
 
     A score is two half-words, the low one first, so a pair takes four cycles; its sums must
     stand for these (the image gives the readout's pairs three idle slots). Latency: the label
-    is final eight cycles after the last pair. The lowest index wins a tie.
+    is final six cycles after the last pair. The lowest index wins a tie.
 
     The 64-bit counters lie in the same memory and use the same adder, sixteen bits a cycle,
     at the end of a command: that is a third of the logic of two 64-bit counters.

@@ -34,7 +34,7 @@ class RowPass(wiring.Component):
     config : In(PassConfig)
         Stable during the pass.
     advance : Out(1)
-        The next parameter word is read in this cycle (two cycles behind `accumulator`).
+        The next parameter word is read in this cycle (one cycle behind `accumulator`).
     parameter : In(Parameter)
         Parameter word, one cycle after `advance`.
     accumulator : Out(7)
@@ -125,18 +125,20 @@ class RowPass(wiring.Component):
         # valid[n]: stage n holds a slot.
         valid = [self.busy] + [Signal(name=f"valid_{n}") for n in range(1, 5)]
         m.d.sync += [valid[n].eq(valid[n - 1]) for n in range(1, 5)]
-        # Parameters are read in stage 2, arrive in stage 3, and serve there and in stage 4.
-        parameter_3 = self.parameter
+        # Parameters are read in stage 1, arrive in stage 2, and serve in stages 3 and 4. (From
+        # the store into an adder without a register between is too long for SPRAM.)
+        parameter_3 = Signal(Parameter, reset_less=True)
         parameter_4 = Signal(Parameter, reset_less=True)
         first = Signal(init=1)
         add = Signal()
         complete = Signal()
         m.d.comb += [
-            self.advance.eq(valid[2]),
+            self.advance.eq(valid[1]),
             add.eq(valid[4] & parameter_4.add),
             complete.eq(valid[4] & parameter_4.complete),
         ]
         m.d.sync += [
+            parameter_3.eq(self.parameter),
             parameter_4.eq(parameter_3),
             first.eq((first & ~add) | complete),
             self.complete.eq(complete),

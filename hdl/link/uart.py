@@ -169,16 +169,17 @@ class UARTTransmitter(wiring.Component):
         ]
         # A register, or else all these bits would decide about the sender in one cycle. What they
         # will be is known: nothing is shifted while the timer stands at one.
-        taken = Signal()
-        m.d.comb += taken.eq(self.bytes.valid & self.bytes.ready)
-        m.d.sync += self.bytes.ready.eq(~busy & (timer[1:] == 0) & ~taken)
-        with m.If(~tick):
+        valid = self.bytes.valid
+        m.d.sync += self.bytes.ready.eq(~busy & (timer[1:] == 0) & ~(valid & self.bytes.ready))
+        # While ready, the registers take what is there, byte or none: so `valid` is an operand
+        # and not an enable, which would be the longest path.
+        with m.If(self.bytes.ready):
+            m.d.sync += [
+                shift.eq(Cat(~valid, self.bytes.payload & valid.replicate(8), valid)),
+                timer.eq(Mux(valid, self.divisor - 1, 0)),
+            ]
+        with m.Elif(~tick):
             m.d.sync += timer.eq(timer - 1)
         with m.Elif(busy):
             m.d.sync += [shift.eq(shift >> 1), timer.eq(self.divisor - 1)]
-        with m.If(taken):
-            m.d.sync += [
-                shift.eq(Cat(Const(0, 1), self.bytes.payload, Const(1, 1))),
-                timer.eq(self.divisor - 1),
-            ]
         return m
