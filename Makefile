@@ -17,11 +17,12 @@ RUN = PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # doctor speaks before anything is installed
-.PHONY: help doctor doctor-demo icebreaker test lint clean
+.PHONY: help doctor doctor-demo icebreaker test coverage lint clean
 
 help:
 	@echo "make icebreaker   the shipped network becomes a bitstream and classifies real digits"
 	@echo "make test         lint, types, import rules and the whole test suite"
+	@echo "make coverage     the test suite again: which situations and lines it has seen"
 	@echo "make doctor       what this machine lacks, and how to get it"
 	@echo "make lint         the quick half of make test"
 	@echo "make clean        remove what was built ($(VENV) stays)"
@@ -47,6 +48,12 @@ icebreaker: doctor-demo $(VENV)/.installed-demo
 
 test: doctor $(VENV)/.installed-test lint
 	$(RUN) -m pytest $(PYTEST_ARGS) sim/ tests/
+
+# Situations of the engine (fails if one is missing), and lines of Python (a figure, no gate).
+coverage: doctor $(VENV)/.installed-test
+	rm -rf build/coverage
+	$(RUN) -m pytest $(PYTEST_ARGS) --cov --cov-report=term:skip-covered --cov-report=html:build/coverage/html sim/ tests/
+	$(RUN) -m sim.coverage
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .

@@ -5,11 +5,13 @@ Inputs change, and outputs are looked at, between two rising edges of the clock.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 from hdl.core.readout import COUNTERS
-from hdl.core.signatures import Operation
+from hdl.core.signatures import Mode, Operation
+from sim.coverage.outcomes import counters_seen, scores_seen
 
 #: Cycles after which a command is said to hang.
 PATIENCE = 200_000
@@ -32,10 +34,14 @@ class Ports(Protocol):
 
 
 class EnginePlayer:
-    """Plays scripts; `AssertionError` names the operation and what differed."""
+    """Plays scripts; `AssertionError` names the operation and what differed.
+
+    `hits` counts the bins of `sim.coverage` that show in the engine's answers.
+    """
 
     def __init__(self, ports: Ports) -> None:
         self.ports = ports
+        self.hits: Counter[str] = Counter()
         self._counted = [0, 0]
 
     async def play(self, operations: Sequence[dict[str, Any]]) -> None:
@@ -84,6 +90,35 @@ class EnginePlayer:
             ports.put("inputs__valid", 1)
             assert await ports.until("inputs__ready", 1, PATIENCE), f"{name}: input not taken"
             await ports.tick()
+        ports.put("inputs__valid", 0)
+        await self._idle()
+
+    async def _burst(self, operation: dict[str, Any], name: str) -> None:
+        """Commands and bytes are always there; nothing is looked at in between."""
+        ports = self.ports
+        commands = list(operation["commands"])
+        left = [value & 0xFF for value in operation["x"]]
+        for _ in range(PATIENCE):
+            ports.put("command__valid", bool(commands))
+            ports.put("inputs__valid", bool(left))
+            if commands:
+                due = bool(commands[0]["due"])
+                command = getattr(Operation, commands[0]["do"].upper())
+                ports.put("command__payload", command.value | due << 3)
+            if left:
+                ports.put("inputs__payload", left[0])
+            taken = commands and ports.look("command__ready")
+            byte = left and ports.look("inputs__ready")
+            await ports.tick()
+            if taken:
+                commands.pop(0)
+            if byte:
+                left.pop(0)
+            if not commands and not left:
+                break
+        else:
+            raise AssertionError(f"{name}: {len(commands)} commands, {len(left)} bytes not taken")
+        ports.put("command__valid", 0)
         ports.put("inputs__valid", 0)
         await self._idle()
 
@@ -178,6 +213,7 @@ class EnginePlayer:
     async def _compare(self, operation: dict[str, Any], name: str) -> None:
         if "cycles" in operation:
             before, self._counted = self._counted, await self._counters()
+            counters_seen(self.hits, before, self._counted)
             cycles, events = (b - a for a, b in zip(before, self._counted, strict=True))
             self._same(name, "events", events, operation["events"])
             # Bytes that come late may cost some of the cycles in between, as the pipeline runs
@@ -192,7 +228,10 @@ class EnginePlayer:
             scores = await self._scores(len(operation["scores"]))
             self._same(name, "scores", scores, operation["scores"])
         if "label" in operation:
-            self._same(name, "label", self.ports.look("label"), operation["label"])
+            label = self.ports.look("label")
+            self._same(name, "label", label, operation["label"])
+            mode = Mode(self.ports.look("mode")).name.lower()
+            scores_seen(self.hits, mode, operation["scores"], label)
 
     @staticmethod
     def _same(name: str, what: str, found: Any, expected: Any) -> None:

@@ -111,6 +111,28 @@ class EngineScript:
         for number, row in enumerate(steps):
             self.step(row, due=number == len(steps) - 1)
 
+    def burst(self, begin: int) -> None:
+        """Make one operation of those from number `begin` on: steps, resets and replays.
+
+        They follow one another without an idle cycle; what comes of them is looked at after
+        the last one.
+        """
+        several = self.operations[begin:]
+        assert several and all(one["do"] in ("step", "reset", "replay") for one in several)
+        commands = [{"do": one["do"], "due": one.get("due", False)} for one in several]
+        label = {"label": several[-1]["label"]} if "label" in several[-1] else {}
+        self.operations[begin:] = [
+            {
+                "do": "burst",
+                "commands": commands,
+                "x": [value for one in several for value in one.get("x", [])],
+                "cycles": sum(one["cycles"] for one in several),
+                "events": sum(one["events"] for one in several),
+                **self._seen(),
+                **label,
+            }
+        ]
+
     def restore(self, state: State) -> None:
         """Put a state saved earlier in place, as the link's set_state does."""
         self.reset()

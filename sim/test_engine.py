@@ -12,6 +12,9 @@ from hdl.core.parameters import EngineParameters
 from models import file
 from models.random_networks import random_network
 from models.tasks import digits
+from sim.coverage.bins import observed_names
+from sim.coverage.observer import ObservedEngine
+from sim.coverage.results import folder
 from sim.engine_cases import LARGEST, draw_network, draw_sequences, with_extreme_rows
 from sim.engine_script import EngineScript
 from sim.runner import run_bench
@@ -24,19 +27,30 @@ ZOO = Path(__file__).resolve().parent.parent / "models" / "zoo"
 
 
 @cache
-def engine(store):
-    return Engine(EngineParameters(lanes=LANES, weights=store, store_words=STORES[store]))
+def engine(store, observed):
+    kind = ObservedEngine if observed else Engine
+    return kind(EngineParameters(lanes=LANES, weights=store, store_words=STORES[store]))
 
 
 def play(script, simulator, store, case):
-    """Play a script on the engine; one compiled simulation serves all scripts."""
+    """Play a script on the engine; one compiled simulation serves all scripts.
+
+    In Verilator it is the engine that counts coverage; Icarus, which is slow, has the bare one.
+    """
+    name, data = f"engine-{LANES}-{store}", {"operations": script.operations}
+    observed = simulator == "verilator"
+    if observed:
+        name += "-observed"
+        data["observed"] = observed_names()
+        data["hits"] = str(folder() / f"engine-{store}-{case}.json")
+        Path(data["hits"]).unlink(missing_ok=True)
     run_bench(
-        engine(store),
+        engine(store, observed),
         "sim.benches.engine",
         simulator,
-        name=f"engine-{LANES}-{store}",
+        name=name,
         case=f"engine-{store}-{case}",
-        data={"operations": script.operations},
+        data=data,
     )
 
 

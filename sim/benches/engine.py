@@ -1,10 +1,13 @@
 """The engine plays a script."""
 
+from pathlib import Path
+
 import cocotb
 from cocotb.triggers import ClockCycles, FallingEdge, First, RisingEdge
 
 from sim.benches import data
 from sim.benches.wires import start
+from sim.coverage.results import save
 from sim.engine_player import EnginePlayer
 
 INPUTS = (
@@ -44,5 +47,17 @@ class CocotbPorts:
 
 @cocotb.test()
 async def plays_the_script(dut):
+    asked = data()
     await start(dut, **dict.fromkeys(INPUTS, 0))
-    await EnginePlayer(CocotbPorts(dut)).play(data()["operations"])
+    ports = CocotbPorts(dut)
+    if "observed" in asked:
+        ports.put("coverage_shift", 0)
+    player = EnginePlayer(ports)
+    await player.play(asked["operations"])
+    if "observed" in asked:
+        hits = player.hits
+        ports.put("coverage_shift", 1)
+        for name in asked["observed"]:
+            hits[name] += ports.look("coverage_hits")
+            await ports.tick()
+        save(Path(asked["hits"]), hits)

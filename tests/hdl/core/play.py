@@ -7,6 +7,7 @@ from hdl.core.engine import Engine
 from hdl.core.parameters import EngineParameters
 from sim.engine_player import EnginePlayer
 from sim.engine_script import EngineScript
+from tests.cases import Case
 
 
 class AmaranthPorts:
@@ -59,3 +60,47 @@ def play(script: EngineScript, engine: Engine | None = None, disturb=None) -> No
 
         simulator.add_testbench(beside, background=True)
     simulator.run()
+
+
+class Bench:
+    """An engine that plays one script after the other, each from power-up.
+
+    Much quicker than `play`, which elaborates an engine for every script.
+    """
+
+    def __init__(self, lanes: int, store_words: int = 2048) -> None:
+        engine = Engine(EngineParameters(lanes=lanes, store_words=store_words))
+        self._operations: list = []
+        self._used = False
+        self._simulator = Simulator(engine)
+        self._simulator.add_clock(1e-6)
+
+        async def bench(ctx):
+            await EnginePlayer(AmaranthPorts(ctx, engine)).play(self._operations)
+
+        self._simulator.add_testbench(bench)
+
+    def play(self, operations) -> None:
+        """Play the operations of a script."""
+        self._operations = operations
+        if self._used:
+            self._simulator.reset()
+        self._used = True
+        self._simulator.run()
+
+
+def script_of(case: Case) -> EngineScript:
+    """Return all that a case does: its sequences, each after a reset, and a restored state."""
+    script = EngineScript(case.lanes)
+    script.load(case.network())
+    sequences = case.inputs()
+    for x in sequences:
+        script.sequence(x)
+    script.restore(script.state)
+    script.sequence(sequences[-1][:1], reset=False)
+    return script
+
+
+def play_case(case: Case) -> None:
+    """Play a case on the engine."""
+    play(script_of(case))

@@ -1,0 +1,85 @@
+"""What the walker, the input front and the event list get to see."""
+
+from amaranth.hdl import Const, Module, Signal, signed
+
+from hdl.core.signatures import SOURCE_BITS
+from sim.coverage.bins import walk_ranges
+
+
+def _counted(m: Module, event, start):
+    """Count events from a start on, the present cycle's included."""
+    count = Signal(SOURCE_BITS + 1)
+    now = Signal(SOURCE_BITS + 1)
+    m.d.comb += now.eq(count + event)
+    m.d.sync += count.eq(now)
+    with m.If(start):
+        m.d.sync += count.eq(0)
+    return now
+
+
+def _ends(m: Module, phase, restart):
+    """Return the cycle after a phase, unless a soft reset ended it."""
+    before = Signal()
+    abandoned = Signal()
+    m.d.sync += [before.eq(phase), abandoned.eq(restart)]
+    return before & ~phase & ~abandoned
+
+
+def watch_events(m: Module, parts):
+    """Events as the walker takes them."""
+    walker, reader, draining = parts.walker, parts.reader, parts.sequencer.draining
+    taken = Signal()
+    words = Signal(8)
+    m.d.comb += [
+        taken.eq(walker.events.valid & walker.events.ready),
+        words.eq(reader.edge.before_last + 2 - reader.edge.accumulator),
+    ]
+    conditions = {}
+    delta = walker.events.payload.delta
+    for kind, mine in (("input", ~draining), ("unit", draining)):
+        of_kind = taken & mine
+        for name, (least, most) in walk_ranges(kind).items():
+            conditions[f"{kind} event: {name}"] = of_kind & (words >= least) & (words <= most)
+        for step in (1, -1, 254, -254):
+            conditions[f"{kind} event: delta {step}"] = of_kind & (delta == Const(step, signed(9)))
+        conditions[f"{kind} event: without a gap"] = of_kind & walker.busy
+        conditions[f"{kind} event: after a gap"] = of_kind & ~walker.busy
+    return conditions
+
+
+def watch_lists(m: Module, parts):
+    """How many events a step's inputs, a layer's pass or a replayed layer make."""
+    walker, inputs, events = parts.walker, parts.inputs, parts.events
+    sequencer, header = parts.sequencer, parts.reader.header
+    restart = parts.engine.soft_reset
+    taken = walker.events.valid & walker.events.ready
+    step = _counted(m, taken & ~sequencer.draining, sequencer.inputs_start)
+    step_ends = _ends(m, inputs.busy, restart)
+    some_inputs = header.inputs > 1
+    units = parts.reader.layer_pass.units
+    pass_ends = _ends(m, sequencer.gating, restart)
+    replayed = _counted(m, taken & sequencer.draining, sequencer.list_drain)
+    replay_ends = _ends(m, sequencer.draining & sequencer.list_replay, restart)
+    conditions = {
+        "input event: none in a step": step_ends & (step == 0),
+        "input event: one in a step": step_ends & (step == 1) & some_inputs,
+        "input event: some in a step": step_ends & (step > 1) & (step < header.inputs),
+        "input event: all in a step": step_ends & (step == header.inputs) & some_inputs,
+        "input event: 257 in a step": step_ends & (step == 257),
+    }
+    for prefix, ends, count in (
+        (("empty", "one entry", "some entries", "all units", "256 entries"), pass_ends,
+         events.count),
+        (("replay of nothing", "replay of one", "replay of some", "replay of all",
+          "replay of 256"), replay_ends, replayed),
+    ):  # fmt: skip
+        cases = (
+            count == 0,
+            (count == 1) & (units > 1),
+            (count > 1) & (count < units),
+            (count == units) & (units > 1),
+            count == 256,
+        )
+        for name, case in zip(prefix, cases, strict=True):
+            conditions[f"event list: {name}"] = ends & case
+    return conditions

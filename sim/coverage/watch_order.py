@@ -1,0 +1,192 @@
+"""Networks, phases, streams and resets: in which order the engine does what."""
+
+from amaranth.hdl import Const, Module, Signal
+
+from hdl.core.parameters import SPRAM_WORDS
+from hdl.core.signatures import Mode, Operation
+from models.layout import READOUT_HOLD
+from sim.coverage.bins import FOLLOWING
+
+
+def _rises(m: Module, value):
+    before = Signal()
+    m.d.sync += before.eq(value)
+    return value & ~before
+
+
+def _command(m: Module, parts):
+    """Return that a command is taken, its operation, and that of the command under way."""
+    command = parts.engine.command
+    taken = command.valid & command.ready
+    under_way = Signal(Operation)
+    with m.If(taken):
+        m.d.sync += under_way.eq(command.payload.op)
+    return taken, command.payload.op, under_way
+
+
+def watch_network(m: Module, parts):
+    """Sizes of networks, and how they came."""
+    engine, sequencer, reader = parts.engine, parts.sequencer, parts.reader
+    header, record = reader.header, reader.layer_pass
+    step = sequencer.inputs_start
+    begins = _rises(m, sequencer.gating)
+    reads = _rises(m, sequencer.reading)
+    theta = -reader.minus_theta
+    conditions = {
+        **{f"{n} layers": step & (header.layers == n - 1) for n in range(1, 5)},
+        **{f"hb = {n}": step & (header.limit == (1 << n) - 1) for n in range(3, 8)},
+        "1 unit": begins & (record.units == 1),
+        "256 units": begins & (record.units == 256),
+        "1 input": step & (header.inputs == 1),
+        "257 inputs": step & (header.inputs == 257),
+        "1 output": reads & (header.outputs == 1),
+        "120 outputs": reads & (header.outputs == 120),
+        "theta 0": begins & (theta == 0),
+        "theta between": begins & (theta > 0) & (theta < header.limit << 1),
+        "theta 2M": begins & (theta == header.limit << 1),
+    }
+    # A layer's Sh lies behind the planes of its Sx; its slots are the planes of both.
+    above = reader.edge.accumulator - record.accumulator
+    slots = record.last_slot + 1
+    for n in range(1, 5):
+        conditions[f"{n} planes of W"] = begins & (above == n * record.groups)
+        conditions[f"{n} planes of U"] = begins & (above == (slots - n) * record.groups)
+        conditions[f"{n} planes of R"] = reads & (slots == n + READOUT_HOLD)
+    bank = Const(0)
+    if engine.parameters.weights == "spram":
+        bank = parts.walker.busy & (parts.walker.store_address >= SPRAM_WORDS)
+    conditions["store beyond one bank"] = bank
+
+    taken, operation, under_way = _command(m, parts)
+    shape = (header.inputs, header.outputs, header.accumulators)
+    kept = [Signal(len(part), name=f"kept_{n}") for n, part in enumerate(shape)]
+    stepped = Signal()
+    with m.If(step):
+        m.d.sync += [stepped.eq(1), *(old.eq(part) for old, part in zip(kept, shape, strict=True))]
+    differs = Signal()
+    m.d.comb += differs.eq(sum(old != part for old, part in zip(kept, shape, strict=True)) != 0)
+    configured = sequencer.configured & (under_way == Operation.CONFIGURE)
+    loads = {
+        "image refused": configured & ~sequencer.configure_ok,
+        "image checked": taken & (operation == Operation.CHECK),
+        "network loaded": configured & sequencer.configure_ok,
+        "network after another": step & stepped & differs,
+        "no network at a soft reset": engine.soft_reset & ~engine.network_valid,
+    }
+    return {
+        **{f"network: {name}": value for name, value in conditions.items()},
+        **{f"load: {name}": value for name, value in loads.items()},
+    }
+
+
+def watch_phases(m: Module, parts):
+    """Passes run and skipped, and readouts."""
+    sequencer, reader = parts.sequencer, parts.reader
+    taken, _, under_way = _command(m, parts)
+    is_step = under_way == Operation.STEP
+    layer = Signal(3)
+    ran = Signal()
+    skipped = Signal()
+    replayed = Signal()
+    answered = Signal()
+    reads = Signal()
+    # A layer's record has been read: its pass is skipped, or begins in the next cycle.
+    decided = Signal()
+    skip = Signal()
+    m.d.comb += [
+        reads.eq(_rises(m, sequencer.reading)),
+        decided.eq(sequencer.list_clear & reader.done & is_step),
+        skip.eq(reader.jump),
+    ]
+    with m.If(decided):
+        m.d.sync += [layer.eq(layer + 1), ran.eq(ran | ~skip), skipped.eq(skipped | skip)]
+    with m.If(reads):
+        m.d.sync += answered.eq(1)
+    with m.If(taken):
+        m.d.sync += [layer.eq(0), ran.eq(0), skipped.eq(0), answered.eq(0)]
+    with m.If(taken & (under_way == Operation.REPLAY)):
+        m.d.sync += replayed.eq(1)
+    with m.If(sequencer.clear):
+        m.d.sync += replayed.eq(0)
+    runs = decided & ~skip
+    mode = reader.header.mode
+    adds = reads & (mode == Mode.SUM)
+    passes = {
+        **{f"layer {n} runs": runs & (layer == n - 1) for n in range(1, 5)},
+        **{f"layer {n} skipped": decided & skip & (layer == n - 1) for n in range(1, 5)},
+        "runs above a skipped one": runs & skipped,
+        "skipped above one that ran": decided & skip & ran,
+        "first after a reset": runs & (layer == 0) & sequencer.state_fresh,
+        "first after a replay": sequencer.inputs_start
+        & sequencer.inputs_fresh
+        & ~sequencer.state_fresh,
+    }
+    readouts = {
+        "in mode last": reads & (mode == Mode.LAST),
+        "in mode sum": adds,
+        "in mode every": reads & (mode == Mode.EVERY),
+        "not due": _rises(m, sequencer.tally) & is_step & ~answered,
+        "of a fixed point": reads & ~ran,
+        "first sum": adds & sequencer.scores_fresh,
+        "next sum": adds & ~sequencer.scores_fresh,
+        "sum after a replay": adds & ~sequencer.scores_fresh & replayed,
+    }
+    return {
+        **{f"pass: {name}": value for name, value in passes.items()},
+        **{f"readout: {name}": value for name, value in readouts.items()},
+    }
+
+
+def watch_streams(m: Module, parts):
+    """Bytes and commands with and without gaps."""
+    engine, inputs, sequencer = parts.engine, parts.inputs, parts.sequencer
+    taken, operation, under_way = _command(m, parts)
+    byte = engine.inputs.valid & engine.inputs.ready
+    byte_before = Signal()
+    byte_came = Signal()
+    busy_before = Signal()
+    m.d.sync += [byte_before.eq(byte), busy_before.eq(engine.busy)]
+    with m.If(byte):
+        m.d.sync += byte_came.eq(1)
+    with m.If(sequencer.inputs_start):
+        m.d.sync += byte_came.eq(0)
+    late = _rises(m, inputs.starved)
+    streams = {
+        "byte after byte": byte & byte_before,
+        "first byte late": late & ~byte_came,
+        "byte late": late & byte_came,
+        "byte held back": engine.inputs.valid & byte_came & inputs.busy & ~engine.inputs.ready
+        & parts.walker.busy,
+        "command after a pause": taken & ~busy_before,
+        **{
+            f"{b} right after {a}": taken & busy_before
+            & (under_way == getattr(Operation, a.upper()))
+            & (operation == getattr(Operation, b.upper()))
+            for a, b in FOLLOWING
+        },
+    }  # fmt: skip
+    return {f"stream: {name}": value for name, value in streams.items()}
+
+
+def watch_resets(m: Module, parts):
+    """What a soft reset cuts short."""
+    sequencer, reader, row_pass = parts.sequencer, parts.reader, parts.row_pass
+    walks = parts.walker.busy
+    draining, replay = sequencer.draining, sequencer.list_replay
+    _, _, under_way = _command(m, parts)
+    resets = {
+        "idle": ~parts.engine.busy,
+        "while a record is read": (reader.address != 0) & ~reader.checking & ~row_pass.advance,
+        "while a byte is waited for": parts.inputs.starved & ~walks,
+        "while inputs are walked": parts.inputs.busy & walks,
+        "in a pass": sequencer.gating & row_pass.busy,
+        "while units are walked": draining & ~replay & walks,
+        "in a readout": sequencer.reading,
+        "in the tally": sequencer.tally,
+        "in a reset": sequencer.clear & (under_way == Operation.RESET),
+        "in a configuration": sequencer.clear & (under_way == Operation.CONFIGURE),
+        "in a replay": draining & replay & walks,
+        "in a check": reader.checking,
+    }
+    strobe = parts.engine.soft_reset
+    return {f"soft reset: {name}": strobe & value for name, value in resets.items()}

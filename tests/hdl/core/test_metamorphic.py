@@ -1,0 +1,148 @@
+"""What must stay the same in the engine when a network, or what went before, changes.
+
+Each test plays two scripts. What must be seen in the second one comes from the first, which the
+engine has been seen to do, and not from a golden model of the second.
+"""
+
+from functools import cache
+
+import numpy as np
+from hypothesis import Phase, given, note, settings
+from hypothesis import strategies as st
+
+from sim.engine_script import EngineScript
+from tests.cases import cases, constant_inputs
+from tests.hdl.core.play import Bench
+from tests.transforms import as_state, holding, permuted, permuted_state, with_constant_input
+
+SETTINGS = settings(
+    max_examples=12,
+    deadline=None,
+    phases=(Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink),
+)
+LANES = 12
+#: Small enough for a test to take seconds.
+SIZES = {"lanes": (LANES,), "units": 5, "layers": 2}
+
+
+@cache
+def bench():
+    return Bench(LANES, store_words=1024)
+
+
+def play(*scripts):
+    for script in scripts:
+        bench().play(script.operations)
+
+
+def begin(network):
+    script = EngineScript(LANES)
+    script.load(network)
+    return script
+
+
+def after_load(script):
+    """The operations behind the load."""
+    return script.operations[1:]
+
+
+@SETTINGS
+@given(cases(**SIZES), st.data())
+def test_permuted_units_have_permuted_states_and_all_else_the_same(case, data):
+    network = case.network()
+    orders = [np.array(data.draw(st.permutations(range(n)))) for n in network.spec.units]
+    note(case.as_python())
+    here, there = begin(network), begin(permuted(network, orders))
+    for script in (here, there):
+        for x in case.inputs():
+            script.sequence(x)
+    there.operations[1:] = [
+        {**one, "state": permuted_state(one["state"], orders)} for one in after_load(here)
+    ]
+    play(here, there)
+
+
+@SETTINGS
+@given(cases(**SIZES), st.data())
+def test_unit_whose_inhibition_is_zero_never_changes_and_sends_nothing(case, data):
+    network, x = case.network(), case.inputs()[0]
+    spec = network.spec
+    held = [sorted(data.draw(st.sets(st.integers(0, n - 1), min_size=1))) for n in spec.units]
+    total = sum(spec.units)
+    value = st.integers(-spec.M, spec.M)
+    first = data.draw(st.lists(value, min_size=total, max_size=total))
+    note(case.as_python())
+    script = begin(holding(network, held, biases=(31, -32768, 0)))
+    script.restore(as_state(script.network, first))
+    restored = len(script.operations)
+    script.sequence(x, reset=False)
+    base = np.concatenate([[0], np.cumsum(spec.units)])
+    still = [base[layer] + unit for layer, units in enumerate(held) for unit in units]
+    for one in script.operations[restored:]:
+        for unit in still:
+            one["state"][unit] = first[unit]
+        # Inputs and the other units at most.
+        assert one["events"] <= spec.inputs + total - len(still)
+    play(script)
+
+
+@SETTINGS
+@given(cases(**SIZES), st.data())
+def test_constant_input_makes_one_event_after_a_reset_and_none_later(case, data):
+    network = case.network()
+    weights, value = data.draw(constant_inputs(network))
+    note(case.as_python())
+    plain, constant = begin(network), begin(with_constant_input(network, weights, value))
+    for x in case.inputs():
+        plain.sequence(x)
+        constant.sequence(np.insert(x, x.shape[1], value, axis=1))
+    previous = None
+    for one, other in zip(after_load(constant), after_load(plain), strict=True):
+        more = int(one["do"] == "step" and previous == "reset")
+        one.update(events=other["events"] + more, state=other["state"], scores=other["scores"])
+        if "label" in other:
+            one["label"] = other["label"]
+        previous = one["do"]
+    play(plain, constant)
+
+
+@SETTINGS
+@given(cases(**SIZES, sequences=3))
+def test_reset_engine_equals_a_fresh_one(case):
+    """Cycles and events, too: nothing is left that a step could be compared with."""
+    note(case.as_python())
+    *before, x = [*case.inputs(), case.inputs()[0]]
+    used, fresh = begin(case.network()), begin(case.network())
+    for sequence in before:
+        used.sequence(sequence)
+    fresh.sequence(x)
+    used.operations += after_load(fresh)
+    play(fresh, used)
+
+
+@SETTINGS
+@given(cases(**SIZES, sequences=1, steps=5), cases(**SIZES), st.data())
+def test_saved_work_goes_on_after_other_work_as_if_nothing_had_been(case, other, data):
+    network, x = case.network(), case.inputs()[0]
+    after = data.draw(st.integers(0, len(x) - 1))
+    note(case.as_python())
+    note(other.as_python())
+    uninterrupted, interrupted = begin(network), begin(network)
+    uninterrupted.sequence(x)
+    for row in x[:after]:
+        interrupted.step(row, due=False)
+    saved = interrupted.state
+    interrupted.load(other.network())
+    for sequence in other.inputs():
+        interrupted.sequence(sequence)
+    interrupted.load(network)
+    interrupted.restore(saved)
+    resumed = len(interrupted.operations)
+    interrupted.sequence(x[after:], reset=False)
+    # From the reset on, one operation a step.
+    expected = after_load(uninterrupted)[1 + after :]
+    for one, whole in zip(interrupted.operations[resumed:], expected, strict=True):
+        one["state"] = whole["state"]
+        if "label" in whole:
+            one.update(label=whole["label"], scores=whole["scores"])
+    play(uninterrupted, interrupted)
