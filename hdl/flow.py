@@ -32,6 +32,10 @@ Progress = Callable[[str], None]
 _NAME = "top"  # also the name of the top module in the Verilog
 _FAILED = "failed"
 
+#: The netlist as placed and routed, nextpnr's JSON: what the bitstream was packed from, cell by
+#: cell. `python -m sim.levels` simulates it.
+PLACED = "placed.json"
+
 #: A disk with less than this left is as good as full: a build writes 10 MB.
 _LEAST_ROOM = 1 << 20
 
@@ -103,7 +107,7 @@ class Flow:
                 # a missed target is judged by the report, which is only written on success.
                 nextpnr_opts=(
                     f"--freq {self.target_mhz:g} --seed {self.seed} --timing-allow-fail "
-                    "--report nextpnr.json"
+                    f"--report nextpnr.json --write {PLACED}"
                 ),
             )
             plan.extract(self.folder)
@@ -170,6 +174,7 @@ def products(board: Board) -> list[Product]:
         Product(f"{_NAME}.bin", f"{board.name}.bin"),
         Product(f"{_NAME}.v", f"{board.name}.v"),
         Product(f"{_NAME}.pcf", f"{board.name}.pcf"),
+        Product(PLACED, PLACED),
         Product("nextpnr.json", "nextpnr.json"),
         Product("yosys.log", "yosys.log"),
         Product("nextpnr.log", "nextpnr.log"),

@@ -144,6 +144,14 @@ def checks(purpose):
                 "iverilog",
                 needed=False,
             ),
+            Check(
+                "icebox_vlog",
+                shutil.which("icebox_vlog"),
+                "python -m sim.levels, which unpacks the bitstream and simulates it; without it "
+                "that level is skipped",
+                "fpga-icestorm",
+                needed=False,
+            ),
         ]
     return found
 

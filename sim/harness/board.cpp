@@ -5,6 +5,9 @@
 // socket is looked at only every kCyclesPerPoll cycles, because a system call costs as much
 // as many simulated cycles. A board that has been quiet for long sleeps more and more, and at
 // last blocks until a byte or a client comes; no work of the design lasts that long silently.
+//
+// With --trace-paused, waveforms are written between SIGUSR1 and SIGUSR2 only: whoever drives the
+// board knows when what it wants to see begins.
 
 #include "Vsystem.h"
 #include "verilated.h"
@@ -44,8 +47,13 @@ constexpr uint64_t kNever = ~uint64_t{0};
 constexpr int kFrameBits = 10;                    // start, eight data bits, stop
 
 volatile std::sig_atomic_t g_stop = 0;
+volatile std::sig_atomic_t g_tracing = 1;
 
-void on_signal(int) { g_stop = 1; }
+void on_signal(int number) {
+    if (number == SIGUSR1) g_tracing = 1;
+    else if (number == SIGUSR2) g_tracing = 0;
+    else g_stop = 1;
+}
 
 struct Options {
     int port = 0;
@@ -55,6 +63,8 @@ struct Options {
     bool statistics = false;
     bool exit_on_eof = false;
     std::string trace;
+    bool trace_paused = false;
+    uint64_t warm_up = 0;
 };
 
 [[noreturn]] void fail(const std::string& message) {
@@ -77,6 +87,8 @@ Options parse(int argc, char** argv) {
         else if (name == "--baud") options.baud = std::stod(value());
         else if (name == "--seed") options.seed = std::stoi(value());
         else if (name == "--trace") options.trace = value();
+        else if (name == "--trace-paused") options.trace_paused = true;
+        else if (name == "--warm-up") options.warm_up = std::stoull(value());
         else if (name == "--cycles") options.statistics = true;
         else if (name == "--exit-on-eof") options.exit_on_eof = true;
         else fail("unknown option " + name);
@@ -254,6 +266,7 @@ public:
         m_top->rst = 1;
         for (int i = 0; i < 8; ++i) clock();
         m_top->rst = 0;
+        run(options.warm_up);
     }
     ~Board() {
         m_top->final();
@@ -296,12 +309,12 @@ private:
         m_top->clk = 1;
         m_top->eval();
 #if VM_TRACE
-        if (m_trace) m_trace->dump(2 * m_cycle);
+        if (m_trace && g_tracing) m_trace->dump(2 * m_cycle);
 #endif
         m_top->clk = 0;
         m_top->eval();
 #if VM_TRACE
-        if (m_trace) m_trace->dump(2 * m_cycle + 1);
+        if (m_trace && g_tracing) m_trace->dump(2 * m_cycle + 1);
 #endif
         ++m_cycle;
     }
@@ -346,6 +359,9 @@ int main(int argc, char** argv) {
     action.sa_handler = on_signal;                   // no SA_RESTART: poll() must return
     sigaction(SIGINT, &action, nullptr);
     sigaction(SIGTERM, &action, nullptr);
+    sigaction(SIGUSR1, &action, nullptr);            // waveforms from here on
+    sigaction(SIGUSR2, &action, nullptr);            // none from here on
+    if (options.trace_paused) g_tracing = 0;
     VerilatedContext context;
     context.randReset(2);                            // whatever has no initial value is random
     context.randSeed(options.seed);

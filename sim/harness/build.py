@@ -123,15 +123,27 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
-def build_board(verilog: str, trace: bool = False) -> Path:
+def build_board(
+    verilog: str,
+    trace: bool = False,
+    top: str = TOP,
+    optimisation: str = "-O3",
+    what: str = "the simulated board",
+) -> Path:
     """Return the compiled simulated board, from the cache where it is there.
 
     Parameters
     ----------
     verilog : str
-        Text of the top module `system`, with ports clk, rst, rx, tx, led.
+        Text with the top module, whose ports are clk, rst, rx, tx, led.
     trace : bool
         Build with waveform tracing, which costs speed even where none is written.
+    top : str
+        Name of the top module.
+    optimisation : str
+        The C++ compiler's, of what runs every cycle.
+    what : str
+        What is compiled, for messages.
 
     Returns
     -------
@@ -144,26 +156,31 @@ def build_board(verilog: str, trace: bool = False) -> Path:
         If a tool is missing or too old, or the build fails.
     """
     tool = find_verilator()
-    key = digest(verilog, tool.version, str(trace), *(path.read_bytes() for path in SOURCES))
+    settings = repr((trace, top, optimisation))
+    key = digest(verilog, tool.version, settings, *(path.read_bytes() for path in SOURCES))
     folder = cache_folder()
     program = folder / key / "board"
     if program.exists():
         return program
     with locked(folder / f"{key}.lock"):
         if not program.exists():
-            print("building the simulated board (once; it is kept) ...", file=sys.stderr)
-            _compile(tool, verilog, trace, program)
+            print(f"building {what} (once; it is kept) ...", file=sys.stderr, flush=True)
+            _compile(tool, verilog, trace, top, optimisation, program)
     return program
 
 
-def _compile(tool: Verilator, verilog: str, trace: bool, program: Path) -> None:
+def _compile(
+    tool: Verilator, verilog: str, trace: bool, top: str, optimisation: str, program: Path
+) -> None:
     with tempfile.TemporaryDirectory(dir=program.parent.parent, prefix="work-") as name:
         work = Path(name)
         (work / "system.v").write_text(verilog)
-        spram = [str(HARNESS / "sb_spram256ka.v")] if "SB_SPRAM256KA" in verilog else []
+        # A text that brings a model of its own needs no other.
+        lacks_spram = "SB_SPRAM256KA" in verilog and "module SB_SPRAM256KA" not in verilog
+        spram = [str(HARNESS / "sb_spram256ka.v")] if lacks_spram else []
         command = [
             str(tool.script), "--cc", "--exe", "--build", "-j", "2",
-            "--top-module", TOP, "--prefix", "Vsystem", "--Mdir", str(work / "obj"),
+            "--top-module", top, "--prefix", "Vsystem", "--Mdir", str(work / "obj"),
             "-O3", "--x-assign", "fast", "--x-initial", "unique", "--assert",
             "-Wno-fatal", "-Wno-lint", "-Wno-style", "--timescale", "1ns/1ps",
             *(["--trace"] if trace else []),
@@ -172,7 +189,7 @@ def _compile(tool: Verilator, verilog: str, trace: bool, program: Path) -> None:
         ]  # fmt: skip
         # Code that runs every cycle is optimised hard; start-up code is not worth the time.
         environment = tool.environment()
-        environment["MAKEFLAGS"] += " OPT_FAST=-O3 OPT_SLOW=-O0 OPT_GLOBAL=-O2"
+        environment["MAKEFLAGS"] += f" OPT_FAST={optimisation} OPT_SLOW=-O0 OPT_GLOBAL=-O2"
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
         built = work / "obj" / "board"
         if done.returncode != 0 or not built.exists():

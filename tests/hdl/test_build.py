@@ -24,6 +24,7 @@ RESULTS = {
     "icebreaker.bin",
     "icebreaker.v",
     "icebreaker.pcf",
+    "placed.json",
     "nextpnr.json",
     "nextpnr.log",
     "yosys.log",

@@ -8,7 +8,7 @@ import pytest
 from hdl.boards import CONSTRAINTS
 
 DOCTOR = CONSTRAINTS.parent / "scripts" / "doctor.py"
-PROGRAMS = ("make", "g++", "perl", "iverilog")
+PROGRAMS = ("make", "g++", "perl", "iverilog", "icebox_vlog")
 
 
 def doctor(path, *arguments):
@@ -56,11 +56,15 @@ def test_perl_without_modules_is_missing(programs):
     assert "MISSING   perl" in doctor(programs, "--for", "demo").stdout
 
 
-def test_missing_iverilog_is_optional(programs):
-    (programs / "iverilog").unlink()
+@pytest.mark.parametrize(
+    ("name", "package"), [("iverilog", "iverilog"), ("icebox_vlog", "fpga-icestorm")]
+)
+def test_missing_simulation_tool_is_optional(programs, name, package):
+    (programs / name).unlink()
     run = doctor(programs, "--for", "test")
-    assert "optional  iverilog" in run.stdout
-    assert "MISSING   iverilog" not in run.stdout
+    assert f"optional  {name}: for " in run.stdout
+    assert f"Debian package: {package}\n" in run.stdout
+    assert f"MISSING   {name}" not in run.stdout
 
 
 def test_packages_are_those_of_the_needed_checks(programs):
