@@ -21,11 +21,15 @@ from sim.levels.artefacts import Artefacts, kept_text
 from sim.levels.netlist import placed_verilog
 from sim.levels.traces import LevelError, Unavailable
 
+#: The library asks of some pins whether anything drives them, which Verilator cannot answer.
+_NO_OPEN_PINS = "the library's questions for undriven pins (=== 1'bz) are answered no"
+
 #: What the chip does by itself and a simulation must be told.
 _TIES = {
-    "rtl": "open clock enables of pads are 1",
-    "netlist": "open inputs are 0, open enables 1; the PLL's fixed wire to its global buffer",
-    "bitstream": "",
+    "rtl": f"open clock enables of pads are 1; {_NO_OPEN_PINS}",
+    "netlist": "open inputs are 0, open enables 1; the PLL's fixed wire to its global buffer; "
+    + _NO_OPEN_PINS,
+    "bitstream": _NO_OPEN_PINS,
 }
 
 #: How to get the one program that pip does not install.
