@@ -17,12 +17,13 @@ RUN = PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # doctor speaks before anything is installed
-.PHONY: help doctor doctor-demo icebreaker test coverage lint clean
+.PHONY: help doctor doctor-demo icebreaker test prove coverage lint clean
 
 help:
 	@echo "make icebreaker   the shipped network becomes a bitstream and classifies real digits"
 	@echo "make test         lint, types, import rules and the whole test suite"
 	@echo "make coverage     the test suite again: which situations and lines it has seen"
+	@echo "make prove        formal proofs about the gateware, each with a mutant that it refutes"
 	@echo "make doctor       what this machine lacks, and how to get it"
 	@echo "make lint         the quick half of make test"
 	@echo "make clean        remove what was built ($(VENV) stays)"
@@ -54,6 +55,9 @@ coverage: doctor $(VENV)/.installed-test
 	rm -rf build/coverage
 	$(RUN) -m pytest $(PYTEST_ARGS) --cov --cov-report=term:skip-covered --cov-report=html:build/coverage/html sim/ tests/
 	$(RUN) -m sim.coverage
+
+prove: $(VENV)/.installed-test
+	$(RUN) -m sim.prove
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .

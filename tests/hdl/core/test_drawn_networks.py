@@ -12,8 +12,8 @@ from hypothesis import Phase, given, note, settings
 
 from hdl.core.row_pass import RowPass
 from hdl.core.sequencer import Sequencer
+from sim.mutants import Mutant, mutated
 from tests.cases import cases
-from tests.hdl.core.mutants import mutate
 from tests.hdl.core.play import Bench, script_of
 
 #: Without "explain", which traces the simulator after a failure and takes ten times as long.
@@ -52,9 +52,8 @@ MUTANTS = {
 
 
 @pytest.mark.parametrize("mutant", MUTANTS)
-def test_failure_shrinks_to_a_small_case_whose_print_reproduces_it(monkeypatch, mutant):
-    with monkeypatch.context() as patch:
-        mutate(patch, *MUTANTS[mutant])
+def test_failure_shrinks_to_a_small_case_whose_print_reproduces_it(mutant):
+    with mutated(Mutant(mutant, *MUTANTS[mutant])):
         wrong = Bench(12, store_words=512)
 
         @settings(SETTINGS, max_examples=200, derandomize=True, database=None)

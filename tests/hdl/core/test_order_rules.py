@@ -4,18 +4,15 @@ A mutant is the real source with one line changed; if that line is not there any
 says so. Caught means that an assertion fails or that a result differs.
 """
 
-import inspect
-import sys
-
 import pytest
 
-import hdl.core.engine
 from hdl.core.engine import Engine
 from hdl.core.parameters import EngineParameters
 from hdl.core.sequencer import Sequencer
 from models.image import compile_image
 from models.random_networks import random_inputs, random_network
 from sim.engine_script import EngineScript
+from sim.mutants import Mutant, mutated
 from tests.hdl.core.play import play
 
 LANES = 12
@@ -39,15 +36,6 @@ def script():
     assert made.operations[-1]["events"] == 0
     made.sequence([x[0] * 0, x[2]])
     return made
-
-
-def mutate(monkeypatch, old, new):
-    """Put a sequencer into the engine that differs in one place."""
-    source = inspect.getsource(Sequencer)
-    assert source.count(old) == 1, f"the mutated source is not there: {old!r}"
-    names = dict(vars(sys.modules[Sequencer.__module__]))
-    exec(source.replace(old, new), names)
-    monkeypatch.setattr(hdl.core.engine, "Sequencer", names["Sequencer"])
 
 
 def test_unchanged_engine_keeps_the_rules():
@@ -110,11 +98,11 @@ MUTANTS = {
 
 
 @pytest.mark.parametrize("mutant", MUTANTS)
-def test_mutant_is_caught(monkeypatch, mutant):
+def test_mutant_is_caught(mutant):
     old, new, caught = MUTANTS[mutant]
-    mutate(monkeypatch, old, new)
-    with pytest.raises(AssertionError, match=caught):
-        play(script())
+    with mutated(Mutant(mutant, Sequencer, old, new)):
+        with pytest.raises(AssertionError, match=caught):
+            play(script())
 
 
 @pytest.mark.parametrize(

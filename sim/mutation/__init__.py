@@ -1,0 +1,1 @@
+"""Small faults in the gateware, and which test notices each."""

@@ -1,0 +1,424 @@
+"""The faults: each one a line of the gateware, changed as a tired engineer would.
+
+A fault names its file, the text it replaces (which occurs exactly once there) and what it puts
+in its place. A fault that changes nothing that anybody can see says why in `equivalent`; the
+run then fails if a test notices it after all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault.
+
+    Attributes
+    ----------
+    name : str
+        Short, unique, in words.
+    file : str
+        Path below the repository's root.
+    old, new : str
+        What stands there once, and what the fault makes of it.
+    equivalent : str
+        Why no test can notice it; empty if one must.
+    """
+
+    name: str
+    file: str
+    old: str
+    new: str
+    equivalent: str = ""
+
+
+LANE = "hdl/core/lane.py"
+LANES = "hdl/core/lanes.py"
+WALKER = "hdl/core/walker.py"
+INPUTS = "hdl/core/inputs.py"
+EVENTS = "hdl/core/events.py"
+ROWS = "hdl/core/row_pass.py"
+GATE = "hdl/core/gate.py"
+READOUT = "hdl/core/readout.py"
+READER = "hdl/core/reader.py"
+SEQUENCER = "hdl/core/sequencer.py"
+ENGINE = "hdl/core/engine.py"
+STORE = "hdl/core/store.py"
+UART = "hdl/link/uart.py"
+COBS = "hdl/link/cobs.py"
+RECEIVER = "hdl/link/receiver.py"
+TRANSMITTER = "hdl/link/transmitter.py"
+COMMANDS = "hdl/link/commands.py"
+CONTROL = "hdl/link/control.py"
+REGISTERS = "hdl/link/registers.py"
+FIELDS = "hdl/link/fields.py"
+
+FAULTS = (
+    # Lanes.
+    Fault(
+        "lane adds where it must subtract", LANE, "self.minus, self.plus", "self.plus, self.plus"
+    ),
+    Fault("lane swaps plus and minus", LANE, "self.minus, self.plus", "self.plus, self.minus"),
+    Fault("lane adds for a weight of zero", LANE, "active & Mux", "Mux"),
+    Fault("lane does not add", LANE, "self.value + term", "self.value"),
+    Fault(
+        "minus delta is off by one", LANES, "minus.eq(~(self.delta - 1))", "minus.eq(~self.delta)"
+    ),
+    Fault("clearing keeps the old sum", LANES, "self.control.clear | (self", "(self"),
+    Fault("the neighbour's lane is read", LANES, "self.select != pair", "self.select != pair ^ 1"),
+    Fault(
+        "even and odd rows are swapped",
+        LANES,
+        "((self.even, lanes[0::2]), (self.odd, lanes[1::2]))",
+        "((self.even, lanes[1::2]), (self.odd, lanes[0::2]))",
+    ),
+    Fault(
+        "a pass writes what it reads",
+        ENGINE,
+        "walker.busy | sequencer.clear),",
+        "walker.busy | sequencer.clear | row_pass.busy),",
+    ),
+    # Walker.
+    Fault(
+        "walker takes no stride",
+        WALKER,
+        "self.events.payload.source, self.sources)",
+        "self.events.payload.source, 1)",
+    ),
+    Fault(
+        "walker stops a word early",
+        WALKER,
+        "self.accumulator == self.edge.before_last)",
+        "self.accumulator + 1 == self.edge.before_last)",
+    ),
+    Fault(
+        "walker begins one accumulator high",
+        WALKER,
+        "self.accumulator.eq(self.edge.accumulator)",
+        "self.accumulator.eq(self.edge.accumulator + 1)",
+    ),
+    Fault(
+        "walker does not move to the next accumulator",
+        WALKER,
+        "self.accumulator.eq(self.accumulator + 1)",
+        "self.accumulator.eq(self.accumulator)",
+    ),
+    # Input front.
+    Fault(
+        "every input is an event",
+        INPUTS,
+        "value_valid & (value != previous)",
+        "value_valid",
+    ),
+    Fault("no input is an event", INPUTS, "value_valid & (value != previous)", "value_valid & 0"),
+    Fault("input delta has the wrong sign", INPUTS, "value - previous", "previous - value"),
+    Fault(
+        "previous input survives a reset",
+        INPUTS,
+        "Mux(self.fresh, 0, read.data.as_signed())",
+        "read.data.as_signed()",
+    ),
+    Fault(
+        "previous input is not kept", INPUTS, "write.en.eq(value_valid & move)", "write.en.eq(0)"
+    ),
+    Fault("one input too few", INPUTS, "taking.eq(remaining != 1)", "taking.eq(remaining != 2)"),
+    Fault("a change is forgotten", INPUTS, "self.changed.eq(1)", "self.changed.eq(0)"),
+    # Event list.
+    Fault(
+        "first event of the list is lost",
+        EVENTS,
+        "Mux(self.replay, self.state_base, 0)",
+        "Mux(self.replay, self.state_base, 1)",
+    ),
+    Fault(
+        "last event of the list is lost",
+        EVENTS,
+        "Mux(self.replay, self.units, self.count))",
+        "Mux(self.replay, self.units, self.count) - 1)",
+    ),
+    Fault(
+        "one event too many",
+        EVENTS,
+        "started.eq(reading)]",
+        "started.eq(started & (index != end + 1))]",
+    ),
+    Fault("list is not emptied", EVENTS, "self.count.eq(0)", "self.count.eq(self.count)"),
+    Fault("state delta is off by one", EVENTS, "not_old_2, Const(1, 1)", "not_old_2, Const(0, 1)"),
+    Fault(
+        "replay takes the list's old values",
+        EVENTS,
+        "Mux(replaying, 0, read.data.old)",
+        "read.data.old",
+    ),
+    # Row pass.
+    Fault("second row's shift is the first's", ROWS, '"odd_shift"', '"even_shift"'),
+    Fault(
+        "shifts one place too far",
+        ROWS,
+        "value << parameter_3[shift]",
+        "value << (parameter_3[shift] + 1)",
+    ),
+    Fault(
+        "bias is added in every slot",
+        ROWS,
+        "Mux(first, bias.as_signed(), total)",
+        "bias.as_signed() + total",
+    ),
+    Fault("bias is not signed", ROWS, "bias.as_signed(), total", "bias, total"),
+    Fault(
+        "a pair is complete one slot late",
+        ROWS,
+        "first.eq((first & ~add) | complete)",
+        "first.eq(complete)",
+    ),
+    Fault(
+        "passes step by one plane too few",
+        ROWS,
+        "slot == config.last_slot",
+        "slot == config.last_slot - 1",
+    ),
+    Fault(
+        "the last pair of lanes is left out",
+        ROWS,
+        "self.select == self.pairs - 1",
+        "self.select == self.pairs - 2",
+    ),
+    # Gate.
+    Fault(
+        "z and c are swapped",
+        ENGINE,
+        "gate.inhibition.eq(row_pass.even_sum)",
+        "gate.inhibition.eq(row_pass.odd_sum)",
+    ),
+    Fault("negative inhibition opens the gate", GATE, "Mux(pz[-1], 0, ", "Mux(pz[-1], 255, "),
+    Fault(
+        "inhibition wraps instead of saturating",
+        GATE,
+        "pz[:8] | pz[8:-1].any().replicate(8)",
+        "pz[:8]",
+    ),
+    Fault(
+        "candidate wraps instead of saturating", GATE, "(pc[7:] == 0) | pc[7:].all()", "Const(1, 1)"
+    ),
+    Fault(
+        "candidate may reach -M - 1",
+        GATE,
+        "beyond | (c_0[-1] & (magnitude_c == self.limit))",
+        "beyond",
+    ),
+    Fault(
+        "inhibition's bound is M", GATE, "mask_z.eq(Cat(1, self.limit))", "mask_z.eq(self.limit)"
+    ),
+    Fault(
+        "dead zone is one wider",
+        GATE,
+        "complemented, self.minus_theta, upwards",
+        "complemented, self.minus_theta, Const(0, 1)",
+    ),
+    Fault("moves that stay in the dead zone", GATE, "Mux(reach < 0, 0, reach[:8])", "reach[:8]"),
+    Fault(
+        "gate moves by the larger bound",
+        GATE,
+        "Mux(too_far, ~not_z, beyond_theta)",
+        "Mux(too_far, beyond_theta, ~not_z)",
+    ),
+    Fault(
+        "gate moves away from the candidate",
+        GATE,
+        "upwards = difference[-1]",
+        "upwards = ~difference[-1]",
+    ),
+    Fault("a unit that holds is an event", GATE, "self.changed.eq(some)", "self.changed.eq(1)"),
+    Fault("state of the unit before", GATE, "self.fetch.eq(valid[1])", "self.fetch.eq(valid[0])"),
+    # Readout.
+    Fault(
+        "last of equal scores wins",
+        READOUT,
+        "not_value ^ sign, carry_in",
+        "not_value ^ sign, ~high | carry_in",
+    ),
+    Fault(
+        "scores compare without sign",
+        READOUT,
+        "sign = Cat(Const(0, 15), high)",
+        "sign = Const(0, 16)",
+    ),
+    Fault("low halves decide nothing", READOUT, "carry_in.eq(high | ~larger)", "carry_in.eq(1)"),
+    Fault("high half loses its carry", READOUT, "carry & chain_1", "Const(0, 1)"),
+    Fault(
+        "sums of a sequence are replaced",
+        READOUT,
+        "(self.accumulate & active) | self.tally",
+        "self.tally",
+    ),
+    Fault(
+        "a score beyond the outputs counts",
+        READOUT,
+        "active & (Cat(phase[1], pair) < self.outputs)",
+        "active",
+    ),
+    Fault(
+        "largest score survives a new readout",
+        READOUT,
+        "pair.eq(0), phase.eq(0), some.eq(0)",
+        "pair.eq(0), phase.eq(0)",
+    ),
+    # Reader, sequencer.
+    Fault(
+        "reader skips no parameters",
+        READER,
+        "with m.If(self.jump & self.done):",
+        "with m.If(self.jump & self.done & 0):",
+    ),
+    Fault("checksum shifts the wrong way", READER, "(register >> 1)", "(register << 1)"),
+    Fault(
+        "header's first word is not looked at",
+        READER,
+        "self.header_ok.eq(word == MAGIC)",
+        "self.header_ok.eq(1)",
+    ),
+    Fault(
+        "checksum stops a word early",
+        READER,
+        "pointer == self.image_words",
+        "pointer + 1 == self.image_words",
+    ),
+    Fault(
+        "last accumulators are not cleared",
+        SEQUENCER,
+        "clearing == self.header.accumulators",
+        "clearing + 1 == self.header.accumulators",
+    ),
+    Fault("states survive a reset", SEQUENCER, "self.state_fresh.eq(1)", "self.state_fresh.eq(0)"),
+    Fault(
+        "scores survive a reset", SEQUENCER, "self.scores_fresh.eq(1)", "self.scores_fresh.eq(0)"
+    ),
+    Fault(
+        "own events do not wake a layer",
+        SEQUENCER,
+        "emitted.bit_select(layer, 1).eq(~self.list_empty)",
+        "emitted.bit_select(layer, 1).eq(0)",
+    ),
+    Fault(
+        "events below do not wake a layer",
+        SEQUENCER,
+        "emitted_below.eq(~self.list_empty)",
+        "emitted_below.eq(0)",
+    ),
+    Fault(
+        "a skipped pass after a reset",
+        SEQUENCER,
+        "self.scores_fresh.eq(1),\n                unsettled.eq(1)",
+        "self.scores_fresh.eq(1),\n                unsettled.eq(0)",
+    ),
+    Fault(
+        "top layer is left out",
+        SEQUENCER,
+        "layer == self.header.layers",
+        "layer + 1 == self.header.layers",
+    ),
+    Fault(
+        "a due answer is not given",
+        SEQUENCER,
+        "due | (self.header.mode != Mode.LAST)",
+        "self.header.mode != Mode.LAST",
+    ),
+    Fault(
+        "SPRAM banks are not told apart",
+        STORE,
+        "address[bank_bits:] == bank",
+        "address[bank_bits:] >= 0",
+    ),
+    # Link.
+    Fault(
+        "UART samples at a bit's edge",
+        UART,
+        "timer.eq(self.divisor // 2 - 1), shift",
+        "timer.eq(0), shift",
+    ),
+    Fault(
+        "UART takes a byte without a stop bit",
+        UART,
+        "self.bytes.valid.eq(line)",
+        "self.bytes.valid.eq(1)",
+    ),
+    Fault(
+        "UART sends no stop bit", UART, "self.bytes.payload, Const(1, 1))", "self.bytes.payload)"
+    ),
+    Fault(
+        "COBS loses the zero between pieces",
+        COBS,
+        "zero.eq(self.bytes.payload != FULL_CODE)",
+        "zero.eq(0)",
+    ),
+    Fault(
+        "COBS makes a zero after a full piece",
+        COBS,
+        "zero.eq(self.bytes.payload != FULL_CODE)",
+        "zero.eq(1)",
+    ),
+    Fault("COBS encoder ends a piece late", COBS, "full.eq(code == FULL_CODE)", "full.eq(0)"),
+    Fault(
+        "damaged frames are taken", RECEIVER, "(comparing & shifting & different)", "Const(0, 1)"
+    ),
+    Fault(
+        "sequence numbers are not looked at",
+        RECEIVER,
+        "in_sequence.eq(older == expected)",
+        "in_sequence.eq(1)",
+    ),
+    Fault(
+        "a frame that does not fit is taken",
+        RECEIVER,
+        "full.eq(counting & (write_pointer == read_pointer))",
+        "full.eq(0)",
+    ),
+    Fault("requests of before a SYNC stay", RECEIVER, 'fsm.go("DRAIN")', 'fsm.go("COMMIT")'),
+    Fault(
+        "responses are never freed", TRANSMITTER, "with m.If(freeable):", "with m.If(freeable & 0):"
+    ),
+    Fault("responses are never repeated", TRANSMITTER, "again.eq(1)", "again.eq(0)"),
+    Fault(
+        "one response too many is freed", TRANSMITTER, "wanted - oldest)", "wanted + 1 - oldest)"
+    ),
+    Fault(
+        "a wrong checksum is accepted",
+        COMMANDS,
+        "with m.If(strobes.compare & ~same):",
+        "with m.If(strobes.compare & 0):",
+    ),
+    Fault(
+        "last step of a frame is not due",
+        COMMANDS,
+        "& registers.none_left)\n                |",
+        "& 0)\n                |",
+    ),
+    Fault(
+        "label only is not heard",
+        COMMANDS,
+        "now.label_only.eq((flags & StepFlags.LABEL_ONLY).any())",
+        "now.label_only.eq(0)",
+    ),
+    Fault("FIRST does not reset", CONTROL, '("first", "FIRST"), ("", "STEP")', '("", "STEP")'),
+    Fault(
+        "WRITE leaves the network valid",
+        CONTROL,
+        '"WRITE": _go("invalidate", ',
+        '"WRITE": _go("", ',
+    ),
+    Fault(
+        "READ_STATE ignores its offset",
+        CONTROL,
+        '"ADDRESS_LOW": _go("take address_shift"',
+        '"ADDRESS_LOW": _go("take address_clear"',
+    ),
+    Fault("steps are not counted", CONTROL, '"issue set_step_done"', '"issue"'),
+    Fault(
+        "words are written a byte early",
+        REGISTERS,
+        "self.byte == self.parameters.word_bytes - 1",
+        "self.byte == self.parameters.word_bytes - 2",
+    ),
+    Fault("an empty device shows a network", FIELDS, "& self.network_valid\n", "\n"),
+)

@@ -1,0 +1,1 @@
+"""Formal proofs about the real components: `python -m sim.prove`, see docs/verification.md."""

@@ -1,0 +1,171 @@
+"""Streams: what is offered stays, unchanged, until it is taken."""
+
+from collections.abc import Callable
+from typing import Any
+
+from amaranth.hdl import Value
+
+from hdl.core.events import LIST_WORDS, EventList
+from hdl.core.inputs import InputFront
+from hdl.link.receiver import FrameReceiver
+from hdl.link.transmitter import ChecksumAppender, FrameTransmitter
+from sim.mutants import Mutant
+from sim.proofs.base import Harness, Proof, implies
+
+
+class StreamHarness(Harness):
+    """A component with free inputs, and what is claimed about its stream."""
+
+    def offers(self, stream: Any, unless: Any = 0) -> None:
+        """Claim that an offer stays until it is taken, and that it may have to wait."""
+        payload = Value.cast(stream.payload)
+        waiting = self.before(stream.valid & ~stream.ready & ~Value.cast(unless).bool())
+        self.claim(implies(waiting, stream.valid), "an offer is withdrawn")
+        self.claim(implies(waiting, payload == self.before(payload)), "an offer is changed")
+        self.see(waiting & stream.ready, "an offer waits and is taken")
+
+
+class InputsHarness(StreamHarness):
+    """Whatever bytes come, whatever was there before."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        inputs = InputFront()
+        self.add("dut", inputs)
+        self.free_inputs(inputs)
+        self.offers(inputs.events)
+
+
+class EventsHarness(StreamHarness):
+    """Whatever the list and the state memory hold."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        events = EventList()
+        self.add("dut", events)
+        self.free_inputs(events)
+        # The list's own assertions; the engine keeps to them.
+        self.assume(~events.append | ((events.count != LIST_WORDS) & ~events.busy))
+        self.offers(events.events)
+
+
+class RequestsHarness(StreamHarness):
+    """Any frames. A SYNC throws away what waits, and resets who would have taken it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        receiver = FrameReceiver()
+        inside = self.add("dut", receiver)
+        self.free_inputs(receiver)
+        self.offers(receiver.requests, unless=inside["draining"])
+
+
+class ChecksumHarness(StreamHarness):
+    """Any frames."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        appender = ChecksumAppender()
+        self.add("dut", appender)
+        self.free_inputs(appender)
+        self.offers(appender.checked)
+
+
+class BytesHarness(StreamHarness):
+    """Any frames and acknowledgements. A restart abandons what is being sent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        transmitter = FrameTransmitter()
+        self.add("dut", transmitter)
+        self.free_inputs(transmitter)
+        self.offers(transmitter.bytes, unless=transmitter.restart)
+
+
+def stable(
+    name: str,
+    stream: str,
+    harness: Callable[[], Harness],
+    cover: int,
+    mutant: Mutant,
+    but: str = "",
+    traces_from_any_state: bool = False,
+) -> Proof:
+    """Return the proof that a stream's offers stay."""
+    return Proof(
+        name=f"stream-{name}",
+        claim=f"{stream} keeps payload and valid until ready{but}.",
+        harness=harness,
+        depth=2,
+        method="An offer that waits in one cycle is the same in the next, from any state.",
+        cover=cover,
+        mutants={mutant: cover},
+        traces_from_any_state=traces_from_any_state,
+    )
+
+
+PROOFS = (
+    stable(
+        "inputs",
+        "InputFront.events",
+        InputsHarness,
+        8,
+        Mutant(
+            "an input's event moves on while the walker is busy",
+            InputFront,
+            "move.eq(~self.events.valid | self.events.ready)",
+            "move.eq(1)",
+        ),
+    ),
+    stable(
+        "events",
+        "EventList.events",
+        EventsHarness,
+        10,
+        Mutant(
+            "a listed event moves on while the walker is busy",
+            EventList,
+            "move.eq(~self.events.valid | self.events.ready)",
+            "move.eq(~self.events.valid | self.events.ready | valid_1)",
+        ),
+    ),
+    stable(
+        "requests",
+        "FrameReceiver.requests",
+        RequestsHarness,
+        6,
+        Mutant(
+            "the next byte of a request is fetched before one is taken",
+            FrameReceiver,
+            "(draining | ~self.requests.valid | self.requests.ready)",
+            "1",
+        ),
+        but=" (but for a SYNC, which throws away what waits and resets the taker)",
+        traces_from_any_state=True,
+    ),
+    stable(
+        "checksum",
+        "ChecksumAppender.checked",
+        ChecksumHarness,
+        14,
+        Mutant(
+            "a byte of the checksum turns on while it waits",
+            ChecksumAppender,
+            "with m.Elif(~count[4]):",
+            "with m.Elif(~count[4] | ~self.checked.ready):",
+        ),
+    ),
+    stable(
+        "bytes",
+        "FrameTransmitter.bytes",
+        BytesHarness,
+        24,
+        Mutant(
+            "a byte to send is replaced by another while it waits",
+            FrameTransmitter,
+            "m.d.comb += self.bytes.valid.eq(1)",
+            "m.d.comb += [self.bytes.valid.eq(1), read.addr.eq(tail), read.en.eq(1)]",
+        ),
+        but=" (but for a restart)",
+    ),
+)
