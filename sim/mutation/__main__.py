@@ -43,6 +43,8 @@ _COPIED = ("bench", "constraints", "docs", "examples", "hdl", "host", "models", 
 #: Tests by the fault's file, the quickest first. Tests that themselves change the sources' text
 #: are left out: they would fail because they do not find it.
 _CORE = (
+    "tests/hdl/core/test_order_rules.py::test_unchanged_engine_keeps_the_rules",
+    "tests/hdl/core/test_metamorphic.py",
     "tests/hdl/core/test_engine.py",
     "sim/test_blocks.py",
     "sim/test_gate.py",
@@ -66,7 +68,6 @@ _FIRST = {
     "control": "tests/hdl/link/test_commands.py",
     "registers": "tests/hdl/link/test_commands.py",
     "fields": "tests/hdl/link/test_commands.py",
-    "gate": "sim/test_gate.py",
 }
 
 #: Seconds after which a test run counts as hung, and the fault as noticed.

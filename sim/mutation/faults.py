@@ -344,7 +344,10 @@ FAULTS = (
         "self.bytes.valid.eq(1)",
     ),
     Fault(
-        "UART sends no stop bit", UART, "self.bytes.payload, Const(1, 1))", "self.bytes.payload)"
+        "UART sends no stop bit",
+        UART,
+        "self.bytes.payload & valid.replicate(8), valid)",
+        "self.bytes.payload & valid.replicate(8))",
     ),
     Fault(
         "COBS loses the zero between pieces",
