@@ -128,7 +128,13 @@ def copy_tree(to: Path) -> None:
 
 
 def run_tests(tests: Sequence[str], root: Path) -> str:
-    """Run tests in the tree below `root` until one fails; return its name, or ""."""
+    """Run tests in the tree below `root` until one fails; return its name, or "".
+
+    Raises
+    ------
+    RuntimeError
+        If pytest itself was stopped or found nothing to run: that says nothing about a fault.
+    """
     environment = dict(os.environ, PYTHONPATH=str(root), PYTHONDONTWRITEBYTECODE="1")
     environment.setdefault("ADDGATE_CACHE", str(cache_folder().parent))
     for test in tests:
@@ -148,9 +154,14 @@ def run_tests(tests: Sequence[str], root: Path) -> str:
         if done.returncode == 1:
             found = _FAILED.search(done.stdout)
             return found.group(1) if found else test
-        if done.returncode:
-            # Collecting failed: the fault breaks an import or the elaboration at once.
+        if done.returncode == 2 and _FAILED.search(done.stdout):
+            # The fault breaks an import.
             return f"{test} (cannot be collected)"
+        if done.returncode:
+            raise RuntimeError(
+                f"pytest {test} ended with status {done.returncode}, expected 0 or 1: "
+                f"{(done.stdout + done.stderr).strip()[-300:]}"
+            )
     return ""
 
 

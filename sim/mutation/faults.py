@@ -236,7 +236,7 @@ FAULTS = (
         "last of equal scores wins",
         READOUT,
         "not_value ^ sign, carry_in",
-        "not_value ^ sign, ~high | carry_in",
+        "not_value ^ sign, carry_in & high",
     ),
     Fault(
         "scores compare without sign",

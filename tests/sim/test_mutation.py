@@ -57,6 +57,12 @@ def test_record_is_kept_for_the_same_sources_only(tmp_path, monkeypatch):
     assert mutation.Record(path, keep=True).find(ADDER) is None
 
 
+def test_a_run_that_finds_no_test_is_no_notice(tmp_path):
+    mutation.copy_tree(tmp_path)
+    with pytest.raises(RuntimeError, match="test_nowhere.py ended with status 4"):
+        mutation.run_tests(["tests/test_nowhere.py"], tmp_path)
+
+
 def test_words_that_name_no_fault_are_refused():
     with pytest.raises(SystemExit, match="no fault has 'nonsense'"):
         mutation.main(["--only", "nonsense", "--list"])
