@@ -140,7 +140,7 @@ def run_tests(tests: Sequence[str], root: Path) -> str:
     for test in tests:
         command = [
             sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "-p", "no:cacheprovider",
-            "--tb=no", test,
+            "--tb=no", "-p", "sim.mutation.first_failure", test,
         ]  # fmt: skip
         if test.startswith("sim/"):
             command += ["--sim", "verilator"]
