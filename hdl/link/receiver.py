@@ -154,9 +154,6 @@ class FrameReceiver(wiring.Component):
             m.d.sync += [older.eq(Cat(newer[-1], older)), crc.eq((crc << 1) ^ taps)]
         with m.If(crc_clear):
             m.d.sync += crc.eq(CRC16_INIT)
-        with m.If(byte):
-            m.d.sync += length.eq(length + 1)
-
         expected = Signal(8)
         in_sequence = Signal(reset_less=True)
         sync = Signal(reset_less=True)
@@ -168,6 +165,9 @@ class FrameReceiver(wiring.Component):
         whole = Signal()
         full = Signal(reset_less=True)
         m.d.comb += [write.addr.eq(write_pointer), write.data.eq(older)]
+        # A byte that comes while a SYNC drains the buffer does not belong to the SYNC.
+        with m.If(byte & counting):
+            m.d.sync += length.eq(length + 1)
         with m.If(store & byte & ~bad):
             m.d.comb += [write.en.eq(1), advance.eq(1)]
         with m.If(rewind):

@@ -363,6 +363,12 @@ FAULTS = (
     ),
     Fault("COBS encoder ends a piece late", COBS, "full.eq(code == FULL_CODE)", "full.eq(0)"),
     Fault(
+        "byte in a drain lengthens the SYNC",
+        RECEIVER,
+        "with m.If(byte & counting):",
+        "with m.If(byte):",
+    ),
+    Fault(
         "damaged frames are taken", RECEIVER, "(comparing & shifting & different)", "Const(0, 1)"
     ),
     Fault(

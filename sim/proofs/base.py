@@ -204,8 +204,8 @@ class Harness(Elaboratable):
     def assume(self, condition: Any) -> None:
         self.m.d.comb += Assume(condition, src_loc_at=1)
 
-    def claim(self, condition: Any, message: str) -> None:
-        self.m.d.comb += Assert(condition, message, src_loc_at=1)
+    def claim(self, condition: Any, message: str, src_loc_at: int = 0) -> None:
+        self.m.d.comb += Assert(condition, message, src_loc_at=1 + src_loc_at)
 
     def see(self, condition: Any, message: str) -> None:
         """Say that this can happen: a proof about nothing would not count."""

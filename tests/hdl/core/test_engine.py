@@ -31,3 +31,22 @@ def test_engine_equals_golden_and_cycle_model(seed, lanes, mode, gaps, **sizes):
     script.restore(script.state)
     script.sequence(x[:1], reset=False)
     play(script)
+
+
+def test_store_that_does_not_begin_with_the_format_is_no_network():
+    network = random_network(3, inputs=3, units=[4], outputs=2)
+    script = EngineScript(12)
+    script.load(network, check=True)
+    [good] = script.operations
+    operations = [
+        {
+            **good,
+            "words": [good["words"][0] ^ 1 << bit, *good["words"][1:]],
+            "header": {"network_valid": 0},
+            "crc32": None,
+        }
+        for bit in range(16)
+    ]
+    script.operations = [*operations, good]
+    script.sequence(random_inputs(3, network, 1, 3)[0])
+    play(script)

@@ -151,6 +151,13 @@ def test_sync_throws_away_what_waits():
     assert bench.requests == [stored(5, 0, b"xy"), stored(6)]
 
 
+def test_byte_while_a_sync_drains_the_buffer_does_not_lengthen_it():
+    # Nothing is read meanwhile, so the drain takes longer than a byte.
+    frames = [raw(0, 4, bytes(60)), raw(5, Command.SYNC, b"xy"), b"\x55", 200, raw(6)]
+    bench = Bench(frames, hold=4000)
+    assert bench.requests == [stored(5, 0, b"xy"), stored(6)]
+
+
 @pytest.mark.parametrize("excess", [0, 1])
 def test_full_buffer_drops_the_frame_that_does_not_fit(excess):
     """The advertised capacity can be used to the last byte, and not one more."""
