@@ -61,7 +61,7 @@ def prove(proof: Proof, mutants: bool = True) -> Iterator[Result]:
     yield Result("proved", outcome.status == "PASS", outcome)
 
     def again() -> Harness:
-        made = (proof.after_noise or proof.harness)()
+        made = (proof.for_traces or proof.harness)()
         made.any_state = proof.traces_from_any_state
         return made
 

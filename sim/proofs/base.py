@@ -50,9 +50,10 @@ class Proof:
         Said about `depth`: why it is enough, and what the claim rests on.
     cover : int
         Cycles in which everything that the harness says can happen must be seen to happen.
-    after_noise : callable, optional
+    for_traces : callable, optional
         Makes the harness for `cover` and mutants, where these need another one: a run from
-        power-up has to get into trouble before it can be seen to get out of it.
+        power-up has to get into trouble before it can be seen to get out of it; or a mutant
+        shall be refuted by what can be seen from outside.
     traces_from_any_state : bool
         `cover` and mutants begin in any state, too (that the harness's assumptions allow),
         because what they look for lies too many cycles after power-up.
@@ -68,7 +69,7 @@ class Proof:
     cover: int
     mutants: Mapping[Mutant, int] = field(default_factory=dict)
     from_any_state: bool = False
-    after_noise: Callable[[], Harness] | None = None
+    for_traces: Callable[[], Harness] | None = None
     traces_from_any_state: bool = False
 
     @property

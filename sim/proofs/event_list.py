@@ -1,5 +1,7 @@
 """The event list: every entry leaves once, in order, with the right delta."""
 
+from functools import partial
+
 from amaranth.hdl import Cat, Mux, Signal, Value, signed
 
 from hdl.core.events import LIST_WORDS, EventList
@@ -13,9 +15,15 @@ class ListHarness(Harness):
 
     One entry, any one, is looked at. Events are counted as they are taken, so the entry's own
     event is the one with its number, if nothing is lost, repeated or out of order.
+
+    Parameters
+    ----------
+    stages : bool
+        What an induction has to know of the stages is claimed, too. Mutants are tried without:
+        what refutes them can be seen from outside.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, stages: bool = True) -> None:
         super().__init__()
         m = self.m
         events, memory = EventList(), StateMemory()
@@ -69,7 +77,8 @@ class ListHarness(Harness):
             ),
             "not the entry's event",
         )
-        self._claim_stages(inside, states, events, slot, unit, old, taken)
+        if stages:
+            self._claim_stages(inside, states, events, slot, unit, old, taken)
         self.see(draining & ~events.busy & (events.count == 3), "the end of a list of three")
         self.see(accepted & mine & (slot == 1) & self.before(~events.events.ready), "a late event")
 
@@ -132,6 +141,7 @@ PROOFS = (
         "offered once, in order, as its unit and the new state less the old one, and nothing "
         "else is.",
         harness=ListHarness,
+        for_traces=partial(ListHarness, stages=False),
         depth=4,
         method="Any entry of any list, at any pace of the walker. Assumed: a pass appends at most "
         "256 entries, not while the list drains (asserted in the RTL), and only units that "
@@ -155,6 +165,12 @@ PROOFS = (
                 EventList,
                 "entry.old.eq(Mux(replaying, 0, read.data.old))",
                 "entry.old.eq(0)",
+            ): 12,
+            Mutant(
+                "an event moves on while the walker is busy",
+                EventList,
+                "move.eq(~self.events.valid | self.events.ready)",
+                "move.eq(~self.events.valid | self.events.ready | valid_1)",
             ): 12,
         },
     ),

@@ -107,7 +107,7 @@ def recovery(divisor: int, mutants: bool) -> Proof:
         cover=(late if mutants else run_length(divisor, 0) + 1),
         mutants=dict.fromkeys(broken, late) if mutants else {},
         from_any_state=True,
-        after_noise=partial(UARTHarness, MIN_DIVISOR, noise) if mutants else None,
+        for_traces=partial(UARTHarness, MIN_DIVISOR, noise) if mutants else None,
     )
 
 
