@@ -1,8 +1,9 @@
 """The network as the engine's store holds it: a header, phase records, parameters, weights.
 
 The engine is a fixed machine; everything that makes it *this* network is in these words.
-A word has `2 * lanes` bits. Records use the low 16 bits of a word, and two above them that
-mark a record's end; gate parameters use the low 24; weights use all of them, two bits a lane.
+A word has `4 * lanes` bits. Records use the low 16 bits of a word, and two above them that
+mark a record's end; gate parameters use the low 48; weights use all of them, two bits a lane for
+an even source, and above them two bits a lane for an odd one.
 
 Where they lie is for `models.layout` to say. Its names are here as well: who needs an image
 needs both.
@@ -11,6 +12,7 @@ needs both.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,9 +20,11 @@ import numpy as np
 from models.layout import (
     HEADER_WORDS,
     INPUT_RECORD_WORDS,
+    LANE_STEP,
     LAYER_RECORD_WORDS,
     MIN_LANES,
     MIN_WALK,
+    PARAMETER_LAG,
     READOUT_HOLD,
     READOUT_RECORD_WORDS,
     Capacity,
@@ -38,6 +42,7 @@ from models.spec import FRACTION_BITS
 __all__ = [
     "HEADER_WORDS",
     "INPUT_RECORD_WORDS",
+    "LANE_STEP",
     "LAYER_RECORD_WORDS",
     "MAGIC",
     "MIN_LANES",
@@ -58,8 +63,8 @@ __all__ = [
     "word_bytes",
 ]
 
-#: First word of an image: format version 1, and F.
-MAGIC = 0xAD10 | FRACTION_BITS
+#: First word of an image: format version 2, and F.
+MAGIC = 0xAD20 | FRACTION_BITS
 
 #: Bits of a record's words, above the 16 of their value: the record's next word is its last
 #: one; the word is an address for the reader's pointer and goes into no register.
@@ -76,7 +81,7 @@ class Image:
     Attributes
     ----------
     words : tuple of int
-        Store words from address 0, each below ``2 ** (2 * lanes)``.
+        Store words from address 0, each below ``2 ** (4 * lanes)``.
     layout : Layout
         The addresses behind them.
     """
@@ -86,7 +91,7 @@ class Image:
 
     @property
     def word_bytes(self) -> int:
-        """Bytes in which a word travels: ceil(2 * lanes / 8)."""
+        """Bytes in which a word travels: ceil(4 * lanes / 8)."""
         return word_bytes(self.layout.lanes)
 
     def to_bytes(self) -> bytes:
@@ -102,19 +107,28 @@ class Image:
 
 def word_bytes(lanes: int) -> int:
     """Return the bytes in which a store word of `lanes` lanes travels."""
-    return (2 * lanes + 7) // 8
+    return (4 * lanes + 7) // 8
 
 
-def _put_weights(words: list[int], base: int, rows: np.ndarray, groups: int, lanes: int) -> int:
+def _put_weights(
+    words: list[int],
+    base: int,
+    stride: int,
+    rows: np.ndarray,
+    groups: int,
+    lanes: int,
+    turn: int = 0,
+) -> int:
     """Pack weights ``[planes, rows, sources]`` group-major from `base`; return the next address.
 
-    Two bits a lane: 1 is +1, 3 is -1.
+    Two bits a lane: 1 is +1, 3 is -1. The even source of a word is in its lower half. Rows lie
+    `turn` lanes further than their number says.
     """
     planes, row_count, sources = rows.shape
-    padded = np.zeros((planes, groups * lanes, sources), dtype=np.int64)
-    padded[:, :row_count] = rows
-    codes = (padded & 3).reshape(planes * groups, lanes, sources).transpose(0, 2, 1)
-    for code in codes.reshape(-1, lanes).tolist():
+    padded = np.zeros((planes, groups * lanes, 2 * stride), dtype=np.int64)
+    padded[:, :row_count, :sources] = rows
+    turned = np.roll(padded.reshape(planes * groups, lanes, -1), turn, axis=1)
+    for code in (turned & 3).transpose(0, 2, 1).reshape(-1, 2 * lanes).tolist():
         words[base] = sum(bits << (2 * lane) for lane, bits in enumerate(code))
         base += 1
     return base
@@ -131,16 +145,39 @@ def _interleave(rows: np.ndarray, units: int) -> np.ndarray:
     return stacked.reshape(rows.shape[0], 2 * units, *rows.shape[2:])
 
 
-def _parameter(bias: int, even_shift: int, odd_shift: int, add: bool, complete: bool) -> int:
-    """Pack a slot: bias 16 bit, the two rows' shifts 3 bit each, whether the slot adds at all,
-    and whether the sums are complete with it."""
-    return (
-        (bias & 0xFFFF)
-        | (even_shift << 16)
-        | (odd_shift << 19)
-        | (int(add) << 22)
-        | (int(complete) << 23)
-    )
+@dataclass
+class _Slot:
+    """What a pass does in one cycle.
+
+    Attributes
+    ----------
+    bias : list of two int
+        Of the even and the odd row.
+    shifts : list, for the lower and the upper half of the lanes
+        Shifts of its even and its odd row's sum, or None if nothing of it is added.
+    complete : bool
+        The two rows' sums are complete with this slot.
+    """
+
+    bias: list[int]
+    shifts: list[list[int] | None]
+    complete: bool
+
+
+def _put_slots(words: list[int], base: int, slots: Sequence[_Slot]) -> None:
+    """Pack a pass's parameters from `base`."""
+    for number, slot in enumerate(slots):
+        for half, pair in enumerate(slot.shifts):
+            if pair is not None:
+                words[base + number] |= (pair[0] | pair[1] << 3) << (34 + 6 * half)
+                words[base + number] |= 1 << (46 + half)
+        some = any(pair is not None for pair in slot.shifts)
+        words[base + number + PARAMETER_LAG] |= (
+            (slot.bias[0] & 0xFFFF)
+            | (slot.bias[1] & 0xFFFF) << 16
+            | int(some) << 32
+            | int(slot.complete) << 33
+        )
 
 
 def compile_image(network: Network, lanes: int) -> Image:
@@ -178,7 +215,7 @@ def compile_image(network: Network, lanes: int) -> Image:
     )
     put(
         HEADER_WORDS,
-        [_edge(layout.inputs), (layout.inputs.base - 1) & 0xFFFF],
+        [_edge(layout.inputs), layout.inputs.base],
     )
     following = [*(place.record for place in layout.layers[1:]), layout.readout_record]
     for layer, place, after in zip(spec.layers, layout.layers, following, strict=True):
@@ -190,7 +227,7 @@ def compile_image(network: Network, lanes: int) -> Image:
                 place.units | (place.slots - 1) << 9,
                 place.accumulator | place.groups << 7,
                 _edge(place.edge),
-                (place.edge.base - place.state) & 0xFFFF,
+                (place.edge.base - place.state // 2) & 0xFFFF,
                 after | 1 << NOT_STORED,
             ],
         )
@@ -199,47 +236,60 @@ def compile_image(network: Network, lanes: int) -> Image:
         [
             ceil_div(spec.outputs, 2) | (layout.readout_slots - 1) << 9,
             layout.readout_accumulator | layout.readout_groups << 7,
-            0,
+            layout.readout_accumulator,
             0,
         ],
     )
 
-    for weights, place in zip(network.layers, layout.layers, strict=True):
-        at = place.parameters
+    def halves(row: int) -> int:
+        """Return the half of the lanes, 0 or 1, in which an unturned row lies."""
+        return row % lanes // (lanes // 2)
+
+    for layer, weights, place in zip(spec.layers, network.layers, layout.layers, strict=True):
         units = place.units
-        shifts = np.concatenate([weights.W_shift, weights.U_shift]).astype(int)
+        slots = []
         for unit in range(units):
-            bias = [int(weights.b[unit]), int(weights.b[units + unit])] + [0] * place.slots
-            for slot in range(place.slots):
-                words[at] = _parameter(
-                    bias[slot],
-                    int(shifts[slot, unit]),
-                    int(shifts[slot, units + unit]),
-                    add=True,
-                    complete=slot == place.slots - 1,
-                )
-                at += 1
-    at = layout.readout_parameters
+            rows = [unit, units + unit]
+            for plane in range(place.slots):
+                shifts: list[list[int] | None] = [None, None]
+                for matrix, planes, half in (
+                    (weights.W_shift, layer.input_planes, halves(2 * unit)),
+                    (weights.U_shift, layer.recurrent_planes, 1 - halves(2 * unit)),
+                ):
+                    if plane < planes:
+                        shifts[half] = [int(matrix[plane, row]) for row in rows]
+                bias = [int(weights.b[row]) if plane == 0 else 0 for row in rows]
+                slots.append(_Slot(bias, shifts, plane == place.slots - 1))
+        _put_slots(words, place.parameters, slots)
+    slots = []
     readout = network.readout
     for row in range(0, spec.outputs, 2):
         pair = [row, row + 1] if row + 1 < spec.outputs else [row]
-        bias = [int(readout.b[r]) for r in pair] + [0] * layout.readout_slots
-        for slot in range(layout.readout_slots):
-            used = slot < spec.readout.planes
-            shift = [int(readout.R_shift[slot, r]) if used else 0 for r in pair] + [0]
-            words[at] = _parameter(
-                bias[slot], shift[0], shift[1], used, slot == spec.readout.planes - 1
-            )
-            at += 1
+        for plane in range(layout.readout_slots):
+            shifts = [None, None]
+            if plane < spec.readout.planes:
+                shifts[halves(row)] = [*(int(readout.R_shift[plane, r]) for r in pair), 0][:2]
+            bias = [*(int(readout.b[r]) if plane == 0 else 0 for r in pair), 0][:2]
+            slots.append(_Slot(bias, shifts, plane == spec.readout.planes - 1))
+    _put_slots(words, layout.readout_parameters, slots)
 
     matrices = [
         (_interleave(weights.W, place.units), place.groups)
         for weights, place in zip(network.layers, layout.layers, strict=True)
     ] + [(readout.R, layout.readout_groups)]
     first, groups = matrices[0]
-    _put_weights(words, layout.inputs.base, first[:, :, ::-1], groups, lanes)
+
+    def numbered_from(number: int, rows: np.ndarray) -> np.ndarray:
+        """Return rows of which the first source stands in the right half of a word."""
+        return np.pad(rows, ((0, 0), (0, 0), (number % 2, 0)))
+
+    # Source number s is input I - s.
+    numbered = numbered_from(1, first[:, :, ::-1])
+    _put_weights(words, layout.inputs.base, layout.inputs.stride, numbered, groups, lanes)
     for weights, place, onward in zip(network.layers, layout.layers, matrices[1:], strict=True):
-        recurrent = _interleave(weights.U, place.units)
-        at = _put_weights(words, place.edge.base, recurrent, place.groups, lanes)
-        _put_weights(words, at, *onward, lanes)
+        recurrent = numbered_from(place.state, _interleave(weights.U, place.units))
+        edge = place.edge
+        at = _put_weights(words, edge.base, edge.stride, recurrent, place.groups, lanes, lanes // 2)
+        above, groups = onward
+        _put_weights(words, at, edge.stride, numbered_from(place.state, above), groups, lanes)
     return Image(tuple(words), layout)

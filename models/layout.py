@@ -1,7 +1,7 @@
 """Where a network's parts lie in the engine's store and accumulators, and whether they fit.
 
 The engine is a fixed machine; what makes it *this* network is in the store's words, of
-`2 * lanes` bits each (`models.image` packs them).
+`4 * lanes` bits each (`models.image` packs them).
 
 Layout::
 
@@ -15,19 +15,24 @@ The engine reads records and parameters with one pointer that only moves on; a l
 ends with the address of the next record, for a pass that is skipped.
 
 Rows. The rows of a layer are interleaved, z and c of unit 0, z and c of unit 1, and so on;
-row r lives at lane r mod P in group r div P. P is even, so z rows lie in even lanes and c
-rows in odd ones, and one read of all lanes at one address delivers both rows of P / 2 units.
-Planes follow one another: plane j of a matrix is G groups after plane j - 1. Accumulators
-follow one another too: the first layer's Sx and Sh, the second's, and so on, the readout's
-last. So Sh of a layer is directly below Sx of the next (or the readout's).
+row r of W or R lives at lane r mod P in group r div P, row r of U half the lanes further, at lane
+(r + P / 2) mod P. The lower and the upper half of the lanes have an address each, so the sums of a
+unit's inputs and those of its states are read in the same cycle. P is a multiple of four: z rows
+lie in even lanes and c rows in odd ones. Planes follow one another: plane j of a matrix is G
+groups after plane j - 1. Accumulators follow one another too: the first layer's Sx and Sh, the
+second's, and so on, the readout's last. So Sh of a layer is directly below Sx of the next (or the
+readout's).
 
-Weights are *group-major*: the word of source i and group g is at ``base + g * sources + i``,
-so the engine steps through an event's words by adding a constant, and never multiplies. U of
+Weights are *group-major*: the word of source s and group g is at ``base + g * stride + s div 2``,
+so the engine steps through an event's words by adding a constant, and never multiplies. A word has
+two halves, one for the even and one for the odd sources: each half of the store is addressed on its
+own, so an even and an odd source's events are walked together. The stride is n div 2 + 1 for n
+sources, which costs a word in each group where n is even, and no logic. U of
 a layer and the matrix that feeds what lies above it form one block, walked in one go: a state
 event is one edge for the engine. Units are numbered through all layers, as their states lie
-in memory; the record of a layer holds its block's base less its first unit's number. Inputs
-are numbered backwards, from I for the first one down to 1, which is the count of those that
-are still to come: their words lie in that order, and their record holds the base less one.
+in memory; the record of a layer holds its block's base less half its first unit's number, and where
+that is odd, the block begins with the weights of a source that there is not. Inputs are numbered
+backwards, from I for the first one down to 1, which is the count of those that are still to come.
 
 Hazard. A lane reads an accumulator one cycle before it writes it back. The engine is exact as
 long as no accumulator is read in the cycle in which it is written, that is, as long as an
@@ -52,8 +57,14 @@ MIN_WALK = 2
 #: held for four cycles, because the score memory takes four half-words for them.
 READOUT_HOLD = 3
 
-#: Fewest lanes: a parameter word needs 24 bits, a word has two bits a lane.
+#: Words by which a slot's biases and flags come later than its shifts, because the engine needs
+#: them later; so many words follow the last slot's.
+PARAMETER_LAG = 2
+
+#: Fewest lanes: a parameter word needs 48 bits, a word has four bits a lane. Their number is a
+#: multiple of `LANE_STEP`.
 MIN_LANES = 12
+LANE_STEP = 4
 
 
 class ImageError(ValueError):
@@ -67,7 +78,7 @@ class Capacity:
     Attributes
     ----------
     lanes : int
-        Lanes P; even, at least `MIN_LANES`.
+        Lanes P; a multiple of `LANE_STEP`, at least `MIN_LANES`.
     store_words : int
         Words in the weight store.
     accumulator_words : int
@@ -97,14 +108,14 @@ class Edge:
         Words per event (groups of all planes, padding included).
     accumulator : int
         First accumulator address in every lane.
-    sources : int
-        Sources, the stride between an event's words.
+    stride : int
+        From one of an event's words to the next.
     """
 
     base: int
     words: int
     accumulator: int
-    sources: int
+    stride: int
 
 
 @dataclass(frozen=True)
@@ -150,15 +161,17 @@ def plan_layout(network: Network, lanes: int) -> Layout:
     network : Network
         The network.
     lanes : int
-        Lanes P of the engine, even and at least `MIN_LANES`.
+        Lanes P of the engine, a multiple of `LANE_STEP` and at least `MIN_LANES`.
 
     Raises
     ------
     ImageError
         If `lanes` is not supported.
     """
-    if lanes < MIN_LANES or lanes % 2:
-        raise ImageError(f"lanes must be an even number of at least {MIN_LANES}, not {lanes}")
+    if lanes < MIN_LANES or lanes % LANE_STEP:
+        raise ImageError(
+            f"lanes must be a multiple of {LANE_STEP} and at least {MIN_LANES}, not {lanes}"
+        )
     spec = network.spec
     layer_count = len(spec.layers)
     address = HEADER_WORDS + INPUT_RECORD_WORDS
@@ -166,13 +179,14 @@ def plan_layout(network: Network, lanes: int) -> Layout:
     for layer in spec.layers:
         records.append(address)
         address += LAYER_RECORD_WORDS
-        address += layer.units * (layer.input_planes + layer.recurrent_planes)
+        address += layer.units * max(layer.input_planes, layer.recurrent_planes)
+        address += PARAMETER_LAG
     readout_record = address
     readout_slots = spec.readout.planes + READOUT_HOLD
     address += READOUT_RECORD_WORDS + ceil_div(spec.outputs, 2) * readout_slots
+    address += PARAMETER_LAG
 
-    # Accumulators: for each layer Sx (all planes), then Sh; the gate pass steps through
-    # both with one stride because they are neighbours. The readout's come last.
+    # Accumulators: for each layer Sx (all planes), then Sh. The readout's come last.
     groups = [ceil_div(2 * layer.units, lanes) for layer in spec.layers]
     accumulator = 0
     input_accumulator, state_accumulator = [], []
@@ -187,8 +201,8 @@ def plan_layout(network: Network, lanes: int) -> Layout:
 
     def edge(words: int, first_accumulator: int, sources: int) -> Edge:
         nonlocal address
-        made = Edge(address, words, first_accumulator, sources)
-        address += words * sources
+        made = Edge(address, words, first_accumulator, sources // 2 + 1)
+        address += words * made.stride
         return made
 
     # Only the input edge can be too short: a state event walks U's words and the next
@@ -206,7 +220,7 @@ def plan_layout(network: Network, lanes: int) -> Layout:
         layers.append(
             LayerLayout(
                 units=layer.units,
-                slots=layer.input_planes + layer.recurrent_planes,
+                slots=max(layer.input_planes, layer.recurrent_planes),
                 groups=groups[index],
                 accumulator=input_accumulator[index],
                 record=records[index],
@@ -247,7 +261,11 @@ def check_capacity(network: Network, capacity: Capacity) -> Layout:
     needs = [
         ("words of weight store", layout.words, capacity.store_words),
         ("accumulators in each lane", layout.accumulator_words, capacity.accumulator_words),
-        ("hidden units in all", sum(x.units for x in spec.layers), capacity.state_units),
+        (
+            "hidden units in all",
+            sum(x.units for x in spec.layers),
+            capacity.state_units,
+        ),
         ("hidden units in a layer", max(x.units for x in spec.layers), capacity.layer_units),
         ("inputs", spec.inputs, capacity.input_size),
         ("outputs", spec.outputs, capacity.outputs),

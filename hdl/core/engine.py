@@ -2,16 +2,17 @@
 
 ::
 
-     inputs ──> InputFront ──┐                        ┌──────────────────────────┐
-                             ├─events─> Walker ──┬──> │ Lanes: P x (EBR, adder)  │
+     inputs ──> InputFront ──┐  even, odd             ┌──────────────────────────┐
+                             ├─events─> Walker ──┬──> │ Lanes: P x (EBR, adders) │
      EventList ──────────────┘                   │    └──────┬───────────────────┘
-         ^                                       v           v even, odd raw sums
+         ^                                       v           v raw sums of inputs and states
          │        Store (header, records, parameters, weights) ──> RowPass
          │                                                           │ z, c or two logits
          └── GateUnit <── StateMemory                                ├──> GateUnit ──> state
                                                                      └──> Readout ──> scores
 
-One store word, one accumulator of each lane and one unit's slot are handled each cycle. The
+One store word (an even and an odd source's weights), one accumulator of each lane and one unit
+are handled each cycle. The
 Sequencer lets one phase run at a time: input events, a layer's pass, its events, the readout.
 """
 
@@ -136,7 +137,8 @@ class Engine(wiring.Component):
 
         # Store: one reader at a time, the others' addresses are zero.
         m.d.comb += [
-            store.port.read_address.eq(walker.store_address | reader.address),
+            store.port.even_address.eq(walker.even_address | reader.address),
+            store.port.odd_address.eq(walker.odd_address | reader.address),
             store.port.write_address.eq(self.store_address),
             store.port.write_data.eq(self.store_write_data),
             store.port.write.eq(self.store_write),
@@ -147,31 +149,41 @@ class Engine(wiring.Component):
 
         # Lanes: walked, read by a pass, or cleared.
         m.d.comb += [
-            lanes.control.address.eq(
-                walker.accumulator | row_pass.accumulator | sequencer.clear_address
+            lanes.control.low_address.eq(
+                walker.accumulator | row_pass.low_accumulator | sequencer.clear_address
+            ),
+            lanes.control.high_address.eq(
+                walker.accumulator | row_pass.high_accumulator | sequencer.clear_address
             ),
             lanes.control.write.eq(walker.busy | sequencer.clear),
             lanes.control.clear.eq(sequencer.clear),
             lanes.control.read.eq(row_pass.busy),
-            lanes.delta.eq(walker.delta),
+            lanes.even_delta.eq(walker.even_delta),
+            lanes.odd_delta.eq(walker.odd_delta),
             lanes.select.eq(row_pass.select),
-            row_pass.even_value.eq(lanes.even),
-            row_pass.odd_value.eq(lanes.odd),
+            row_pass.low_even.eq(lanes.low_even),
+            row_pass.low_odd.eq(lanes.low_odd),
+            row_pass.high_even.eq(lanes.high_even),
+            row_pass.high_odd.eq(lanes.high_odd),
         ]
 
         # Events: of the inputs, or of a layer.
-        m.d.comb += [
-            walker.events.valid.eq(inputs.events.valid | events.events.valid),
-            walker.events.payload.eq(
-                Mux(sequencer.draining, Cat(events.events.payload), Cat(inputs.events.payload))
-            ),
-            inputs.events.ready.eq(walker.events.ready),
-            events.events.ready.eq(walker.events.ready),
-            walker.edge.eq(reader.edge),
-        ]
+        for to, of_inputs, of_layer in (
+            (walker.even, inputs.even, events.even),
+            (walker.odd, inputs.odd, events.odd),
+        ):
+            m.d.comb += [
+                to.valid.eq(of_inputs.valid | of_layer.valid),
+                to.payload.eq(
+                    Mux(sequencer.draining, Cat(of_layer.payload), Cat(of_inputs.payload))
+                ),
+                of_inputs.ready.eq(to.ready),
+                of_layer.ready.eq(to.ready),
+            ]
+        m.d.comb += walker.edge.eq(reader.edge)
         # A register: it changes long before events come.
-        m.d.sync += walker.sources.eq(
-            Mux(sequencer.draining, reader.layer_pass.units, reader.header.inputs)
+        m.d.sync += walker.half_sources.eq(
+            Mux(sequencer.draining, reader.layer_pass.units[1:], reader.header.inputs[1:])
         )
         m.d.comb += [
             inputs.start.eq(sequencer.inputs_start),
@@ -188,6 +200,7 @@ class Engine(wiring.Component):
             row_pass.start.eq(sequencer.pass_start),
             reader.advance.eq(row_pass.advance),
             row_pass.config.eq(reader.layer_pass),
+            row_pass.state_accumulator.eq(reader.edge.accumulator),
             gate.valid.eq(row_pass.complete & sequencer.gating),
             gate.inhibition.eq(row_pass.even_sum),
             gate.candidate.eq(row_pass.odd_sum),
@@ -251,9 +264,10 @@ class Engine(wiring.Component):
 
         # A cycle late, which the sequencer allows for.
         m.d.sync += [
-            sequencer.list_empty.eq(events.count == 0),
+            sequencer.list_empty.eq(events.empty),
             # An event in flight at a soft reset must not count for the command after it.
-            sequencer.event.eq(walker.events.valid & walker.events.ready & ~restart),
+            sequencer.even_event.eq(walker.even.valid & walker.even.ready & ~restart),
+            sequencer.odd_event.eq(walker.odd.valid & walker.odd.ready & ~restart),
             sequencer.starved.eq(inputs.starved & ~walker.busy),
         ]
 
@@ -300,7 +314,7 @@ class Engine(wiring.Component):
         # Writes are in their accumulators two cycles after the walker addressed them.
         settled = Signal(2)
         m.d.sync += settled.eq(Cat(~walker.busy, settled[0]))
-        waiting = walker.busy | inputs.busy | events.busy | walker.events.valid
+        waiting = walker.busy | inputs.busy | events.busy | walker.even.valid | walker.odd.valid
         m.d.sync += [
             # Rule 1 and rule 4: a pass, the readout's too, starts when all deltas are in.
             Assert(~sequencer.pass_start | (~waiting & settled.all()), "pass before its deltas"),

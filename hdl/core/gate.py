@@ -17,7 +17,7 @@ class GateUnit(wiring.Component):
 
     With ``z = clip(inhibition >> F, 0, 2 M + 1)`` and ``c = clip(candidate >> F, -M, M)``.
 
-    Latency `LATENCY`; throughput one unit every second cycle. `state` is taken two cycles
+    Latency `LATENCY`; throughput one unit a cycle. `state` is taken two cycles
     after `valid` announces the unit's sums, one after `fetch`.
 
     Members
@@ -91,9 +91,8 @@ class GateUnit(wiring.Component):
             magnitude_c.eq(c_0[:7] ^ c_0[-1].replicate(7)),
             beyond.eq((magnitude_c & ~self.limit).any()),
         ]
-        with m.If(valid[1]):
-            m.d.sync += z.eq((z_0 | (z_0 & ~mask_z).any().replicate(8)) & mask_z)
         m.d.sync += [
+            z.eq((z_0 | (z_0 & ~mask_z).any().replicate(8)) & mask_z),
             not_c.eq(
                 ~Mux(
                     beyond | (c_0[-1] & (magnitude_c == self.limit)),
@@ -104,14 +103,15 @@ class GateUnit(wiring.Component):
         ]
 
         # Stage 2: the difference h - c. What is subtracted is kept inverted, here and below,
-        # because a carry chain takes its operands as they are. A unit's sums take two slots at
-        # least, so units come every second cycle at most, and z and h need a register for
-        # every second stage only.
+        # because a carry chain takes its operands as they are.
         difference = Signal(signed(9), reset_less=True)
         h_3 = Signal(signed(8), reset_less=True)
-        m.d.sync += difference.eq(add_with_carry(self.state, not_c, Const(1, 1)))
-        with m.If(valid[2]):
-            m.d.sync += h_3.eq(self.state)
+        z_3 = Signal(8, reset_less=True)
+        m.d.sync += [
+            difference.eq(add_with_carry(self.state, not_c, Const(1, 1))),
+            h_3.eq(self.state),
+            z_3.eq(z),
+        ]
 
         # Stage 3: its magnitude beyond the dead zone. A negative number's magnitude is its
         # complement plus one, and the one is the adder's carry.
@@ -121,6 +121,7 @@ class GateUnit(wiring.Component):
         upwards_4 = Signal(reset_less=True)
         beyond_theta = Signal(8, reset_less=True)
         not_z = Signal(8, reset_less=True)
+        h_4 = Signal(signed(8), reset_less=True)
         m.d.comb += [
             complemented.eq(difference[:8] ^ upwards.replicate(8)),
             reach.eq(add_with_carry(complemented, self.minus_theta, upwards)),
@@ -128,7 +129,8 @@ class GateUnit(wiring.Component):
         m.d.sync += [
             upwards_4.eq(upwards),
             beyond_theta.eq(Mux(reach < 0, 0, reach[:8])),
-            not_z.eq(~z),
+            not_z.eq(~z_3),
+            h_4.eq(h_3),
         ]
 
         # Stage 4: no further than the inhibition lets it; complemented if it is downwards.
@@ -142,13 +144,12 @@ class GateUnit(wiring.Component):
             downwards_5.eq(~upwards_4),
             move.eq(Mux(too_far, ~not_z, beyond_theta) ^ (~upwards_4).replicate(8)),
             some.eq(beyond_theta.any() & ~not_z.all()),
+            h_5.eq(h_4),
         ]
-        with m.If(valid[4]):
-            m.d.sync += h_5.eq(h_3)
 
         # Stage 5: the new state.
-        m.d.comb += self.old_state.eq(h_5)
         m.d.sync += [
+            self.old_state.eq(h_5),
             self.new_state.eq(add_with_carry(h_5, move.as_signed(), downwards_5)),
             self.changed.eq(some),
         ]

@@ -14,8 +14,8 @@ class InputFront(wiring.Component):
     """Compare each input byte with the one of the step before; a difference is an event.
 
     Latency: an event is offered two cycles after its byte. Throughput: one byte a cycle
-    while nothing changes; a changed byte waits until its event is taken, one byte ahead of
-    the walker. Inputs are numbered from I down to 1, as their weights lie in the store.
+    while nothing changes; a changed byte waits while an event of the same parity waits before it.
+    Inputs are numbered from I down to 1, as their weights lie in the store.
 
     Members
     -------
@@ -27,7 +27,8 @@ class InputFront(wiring.Component):
         Inputs I of the network.
     fresh : In(1)
         The previous input is zero whatever the memory holds (first step after a reset).
-    events : Out(stream of Event)
+    even, odd : Out(stream of Event)
+        Events of even and of odd inputs.
     changed : Out(1)
         An event was made since `start`.
     busy : Out(1)
@@ -40,7 +41,8 @@ class InputFront(wiring.Component):
     start: In(1)
     count: In(SOURCE_BITS)
     fresh: In(1)
-    events: Out(event_stream())
+    even: Out(event_stream())
+    odd: Out(event_stream())
     changed: Out(1)
     busy: Out(1)
     starved: Out(1)
@@ -60,12 +62,21 @@ class InputFront(wiring.Component):
         value = Signal(signed(8), reset_less=True)
         value_index = Signal(SOURCE_BITS, reset_less=True)
         value_valid = Signal()
+        streams = (self.even, self.odd)
+        offered = Signal()
+        blocked = [Signal(name=f"blocked_{name}") for name in ("even", "odd")]
         m.d.comb += [
-            move.eq(~self.events.valid | self.events.ready),
+            offered.eq(self.even.valid | self.odd.valid),
+            *(
+                to.eq(events.valid & ~events.ready)
+                for to, events in zip(blocked, streams, strict=True)
+            ),
+            # A byte waits for its own way only.
+            move.eq(~(value_valid & Mux(value_index[0], blocked[1], blocked[0]))),
             self.bytes.ready.eq(taking & move),
             accept.eq(self.bytes.valid & self.bytes.ready),
-            self.busy.eq(taking | value_valid | self.events.valid),
-            self.starved.eq(taking & ~value_valid & ~self.events.valid & ~self.bytes.valid),
+            self.busy.eq(taking | value_valid | offered),
+            self.starved.eq(taking & ~value_valid & ~offered & ~self.bytes.valid),
             read.addr.eq(remaining),
             read.en.eq(move),
         ]
@@ -83,13 +94,19 @@ class InputFront(wiring.Component):
                 value_valid.eq(accept),
                 value.eq(self.bytes.payload),
                 value_index.eq(remaining),
-                self.events.valid.eq(value_valid & (value != previous)),
-                self.events.payload.source.eq(value_index),
-                self.events.payload.delta.eq(delta),
             ]
+        event = Signal()
+        m.d.comb += event.eq(value_valid & (value != previous))
+        for parity, events in enumerate(streams):
+            with m.If(~blocked[parity]):
+                m.d.sync += [
+                    events.valid.eq(event & (value_index[0] == parity)),
+                    events.payload.source.eq(value_index[1:]),
+                    events.payload.delta.eq(delta),
+                ]
         with m.If(accept):
             m.d.sync += [remaining.eq(remaining - 1), taking.eq(remaining != 1)]
-        with m.If(self.events.valid):
+        with m.If(offered):
             m.d.sync += self.changed.eq(1)
         with m.If(self.start):
             m.d.sync += [

@@ -1,4 +1,4 @@
-"""A lane: a column of accumulators and the one adder that changes them."""
+"""A lane: a column of accumulators and the adders that change them."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import wiring
@@ -10,10 +10,11 @@ from hdl.core.signatures import DELTA_BITS, LANE_ADDRESS_BITS
 
 
 class Lane(wiring.Component):
-    """Read an accumulator, add plus, minus or no delta to it, write it back.
+    """Read an accumulator, add plus, minus or none of two deltas to it, write it back.
 
-    One accumulator a cycle. The address and the weight come in one cycle, the sum is written
-    at the end of the next, so a read sees every write but that of the cycle before:
+    One accumulator and two events a cycle. The weights come a cycle before the address, and the
+    sum is written at the end of the cycle after that, so a read sees every write but that of the
+    cycle before:
     **assumption**, asserted in simulation by `Lanes`: no two consecutive cycles name the same
     address when the first of them writes.
 
@@ -21,10 +22,10 @@ class Lane(wiring.Component):
     -------
     address : In(7)
         Accumulator to read.
-    weight : In(2)
-        1 adds `plus`, 3 adds `minus`, 0 adds nothing; arrives with `address`.
-    plus, minus : In(signed(9))
-        The event's delta and its negative; arrive with `address`.
+    even_weight, odd_weight : In(2)
+        1 adds `plus`, 3 adds `minus`, 0 adds nothing; arrive a cycle before `address`.
+    even_plus, even_minus, odd_plus, odd_minus : In(signed(9))
+        The events' deltas and their negatives; arrive with the weights.
     write, write_address : In
         One cycle after `address`: write the sum back to it.
     mute : In(1)
@@ -36,9 +37,12 @@ class Lane(wiring.Component):
 
     address: In(LANE_ADDRESS_BITS)
     mute: In(1)
-    weight: In(2)
-    plus: In(signed(DELTA_BITS))
-    minus: In(signed(DELTA_BITS))
+    even_weight: In(2)
+    odd_weight: In(2)
+    even_plus: In(signed(DELTA_BITS))
+    even_minus: In(signed(DELTA_BITS))
+    odd_plus: In(signed(DELTA_BITS))
+    odd_minus: In(signed(DELTA_BITS))
     write: In(1)
     write_address: In(LANE_ADDRESS_BITS)
     value: Out(signed(16))
@@ -53,9 +57,15 @@ class Lane(wiring.Component):
 
         # A four-input function of each bit: one logic cell, flip-flop included. (Gates, because
         # Yosys would make a multiplexer's zero a synchronous reset and spend a cell on inverting.)
-        term = Signal(signed(DELTA_BITS))
-        active = self.weight[0].replicate(DELTA_BITS)
-        m.d.sync += term.eq(active & Mux(self.weight[1], self.minus, self.plus))
+        even_term = Signal(signed(DELTA_BITS))
+        odd_term = Signal(signed(DELTA_BITS))
+        term = Signal(signed(DELTA_BITS + 1))
+        for to, weight, plus, minus in (
+            (even_term, self.even_weight, self.even_plus, self.even_minus),
+            (odd_term, self.odd_weight, self.odd_plus, self.odd_minus),
+        ):
+            m.d.sync += to.eq(weight[0].replicate(DELTA_BITS) & Mux(weight[1], minus, plus))
+        m.d.sync += term.eq(even_term + odd_term)
         m.d.comb += [
             read.addr.eq(Cat(self.address, self.mute)),
             self.value.eq(read.data.as_signed()),

@@ -1,4 +1,4 @@
-"""All lanes side by side, and the choice of the two accumulators a gate pass wants."""
+"""All lanes side by side, and the choice of the four accumulators a gate pass wants."""
 
 from functools import reduce
 from operator import or_
@@ -15,22 +15,23 @@ from hdl.core.signatures import DELTA_BITS, LaneControl
 class Lanes(wiring.Component):
     """P lanes under one control.
 
-    Latency: `control`, `delta` and `select` belong to the cycle in which the store is
-    addressed; `weights` arrive one cycle later (from the store); `even` and `odd` are valid
-    three cycles after `control`. Throughput: one word of P weights, or one read, a cycle.
+    Latency: `control`, the deltas and `select` belong to the cycle in which the store is
+    addressed; `weights` arrive one cycle later (from the store); the values are valid four
+    cycles after `control`. Throughput: a word of 2 P weights, or one read, a cycle.
 
     Members
     -------
     control : In(LaneControl)
-        Address, and whether the sum (or zero) is written back.
-    delta : In(signed(9))
-        The event's delta; zero while clearing.
-    weights : In(2 * P)
-        The store's word, one cycle after `control`.
-    select : In(range(P / 2))
-        Pair of lanes whose values appear at `even` and `odd`.
-    even, odd : Out(signed(16))
-        Values of lanes ``2 * select`` and ``2 * select + 1``.
+        Addresses, and whether the sum (or zero) is written back.
+    even_delta, odd_delta : In(signed(9))
+        Deltas of an even and an odd source's event; zero where there is none, and while clearing.
+    weights : In(4 * P)
+        The store's word, one cycle after `control`: two bits a lane for the even source, and
+        above them two bits a lane for the odd one.
+    select : In(range(P / 4))
+        Pair of lanes, in each half of them, whose values appear.
+    low_even, low_odd, high_even, high_odd : Out(signed(16))
+        Values of lanes ``2 * select`` and ``2 * select + 1`` of the lower and the upper half.
     """
 
     def __init__(self, parameters: EngineParameters):
@@ -39,51 +40,79 @@ class Lanes(wiring.Component):
         super().__init__(
             {
                 "control": In(LaneControl),
-                "delta": In(signed(DELTA_BITS)),
-                "weights": In(data.ArrayLayout(2, lanes)),
-                "select": In(range(lanes // 2)),
-                "even": Out(signed(16)),
-                "odd": Out(signed(16)),
+                "even_delta": In(signed(DELTA_BITS)),
+                "odd_delta": In(signed(DELTA_BITS)),
+                "weights": In(data.ArrayLayout(2, 2 * lanes)),
+                "select": In(range(lanes // 4)),
+                "low_even": Out(signed(16)),
+                "low_odd": Out(signed(16)),
+                "high_even": Out(signed(16)),
+                "high_odd": Out(signed(16)),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
-        lanes = [Lane() for _ in range(self.parameters.lanes)]
+        count = self.parameters.lanes
+        lanes = [Lane() for _ in range(count)]
+        pairs = count // 4  # in each half
+        weigh = Signal(LaneControl)
         read = Signal(LaneControl)
         write = Signal(LaneControl)
-        plus = Signal(signed(DELTA_BITS))
-        minus = Signal(signed(DELTA_BITS))
-        # A pass reads one pair of lanes; the others read zero, and an OR tree joins them, which
-        # is half the size of a multiplexer. Clearing is adding a delta of zero to zero.
-        mute = Signal(len(lanes) // 2)
+        # A pass reads a pair of lanes in each half; the others read zero, and OR trees join them,
+        # which is half the size of a multiplexer. Clearing is adding deltas of zero to zero.
+        mute_weigh = Signal(pairs)
+        mute = Signal(pairs)
         m.d.sync += [
-            read.eq(self.control),
+            weigh.eq(self.control),
+            read.eq(weigh),
             write.eq(read),
-            plus.eq(self.delta),
-            # -d = ~(d - 1): subtracting a constant needs no inverters before the carry chain.
-            minus.eq(~(self.delta - 1)),
+            mute.eq(mute_weigh),
             *(
-                mute[pair].eq(self.control.clear | (self.control.read & (self.select != pair)))
-                for pair in range(len(lanes) // 2)
+                mute_weigh[pair].eq(
+                    self.control.clear | (self.control.read & (self.select != pair))
+                )
+                for pair in range(pairs)
             ),
         ]
+        deltas = []
+        for delta, name in ((self.even_delta, "even"), (self.odd_delta, "odd")):
+            plus = Signal(signed(DELTA_BITS), name=f"{name}_plus")
+            minus = Signal(signed(DELTA_BITS), name=f"{name}_minus")
+            # -d = ~(d - 1): subtracting a constant needs no inverters before the carry chain.
+            m.d.sync += [plus.eq(delta), minus.eq(~(delta - 1))]
+            deltas.append((plus, minus))
         for index, lane in enumerate(lanes):
             m.submodules[f"lane{index}"] = lane
+            side = "high_address" if index >= count // 2 else "low_address"
             m.d.comb += [
-                lane.address.eq(read.address),
-                lane.mute.eq(mute[index // 2]),
-                lane.weight.eq(self.weights[index]),
-                lane.plus.eq(plus),
-                lane.minus.eq(minus),
+                lane.address.eq(getattr(read, side)),
+                lane.mute.eq(mute[index % (count // 2) // 2]),
+                lane.even_weight.eq(self.weights[index]),
+                lane.odd_weight.eq(self.weights[count + index]),
+                lane.even_plus.eq(deltas[0][0]),
+                lane.even_minus.eq(deltas[0][1]),
+                lane.odd_plus.eq(deltas[1][0]),
+                lane.odd_minus.eq(deltas[1][1]),
                 lane.write.eq(write.write),
-                lane.write_address.eq(write.address),
+                lane.write_address.eq(getattr(write, side)),
             ]
-        for output, half in ((self.even, lanes[0::2]), (self.odd, lanes[1::2])):
-            m.d.sync += output.eq(reduce(or_, (lane.value for lane in half)))
+        half = count // 2
+        for output, part in (
+            (self.low_even, lanes[0:half:2]),
+            (self.low_odd, lanes[1:half:2]),
+            (self.high_even, lanes[half::2]),
+            (self.high_odd, lanes[half + 1 :: 2]),
+        ):
+            m.d.sync += output.eq(reduce(or_, (lane.value for lane in part)))
         # The assumption behind the block RAM without collision logic.
-        m.d.sync += Assert(
-            ~(write.write & (read.write | read.read) & (read.address == write.address)),
-            "a lane reads the accumulator it writes",
-        )
+        for side in ("low_address", "high_address"):
+            m.d.sync += Assert(
+                ~(
+                    write.write
+                    & (read.write | read.read)
+                    & (getattr(read, side) == getattr(write, side))
+                ),
+                "a lane reads the accumulator it writes",
+            )
         return m

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from models.image import MIN_LANES, Capacity, Image, word_bytes
+from models.image import LANE_STEP, MIN_LANES, Capacity, Image, word_bytes
 from models.spec import FRACTION_BITS
 
 WeightMemory = Literal["bram", "spram"]
@@ -26,29 +26,31 @@ class EngineParameters:
     Attributes
     ----------
     lanes : int
-        Lanes P; even, at least 12 (a parameter word of 24 bits must fit into ``2 * lanes``).
+        Lanes P; a multiple of 4, at least 12 (a parameter word of 48 bits must fit into
+        ``4 * lanes``).
     weights : str
         ``"bram"``, initialised block RAM, or ``"spram"``, single-port RAM without contents.
     store_words : int
-        Words of ``2 * lanes`` bits in the weight store; for SPRAM a multiple of 16384.
+        Words of ``4 * lanes`` bits in the weight store; 16384 for SPRAM.
     image : Image or None
         Contents of the store at power-up (block RAM only).
     """
 
     lanes: int = 16
     weights: WeightMemory = "bram"
-    store_words: int = 1024
+    store_words: int = 512
     image: Image | None = None
 
     def __post_init__(self) -> None:
-        if self.lanes < MIN_LANES or self.lanes % 2:
-            raise ValueError(f"'lanes' must be an even number >= {MIN_LANES}, not {self.lanes}")
+        if self.lanes < MIN_LANES or self.lanes % LANE_STEP:
+            raise ValueError(
+                f"'lanes' must be a multiple of {LANE_STEP} >= {MIN_LANES}, not {self.lanes}"
+            )
         if self.weights not in ("bram", "spram"):
             raise ValueError(f"'weights' must be 'bram' or 'spram', not {self.weights!r}")
-        if self.weights == "spram" and (self.store_words % SPRAM_WORDS or not self.store_words):
+        if self.weights == "spram" and self.store_words != SPRAM_WORDS:
             raise ValueError(
-                f"'store_words' must be a multiple of {SPRAM_WORDS} for SPRAM, "
-                f"not {self.store_words}"
+                f"'store_words' must be {SPRAM_WORDS} for SPRAM, not {self.store_words}"
             )
         if not 0 < self.store_words <= 1 << 16:
             raise ValueError(f"'store_words' must be 1 to 65536, not {self.store_words}")
@@ -67,8 +69,8 @@ class EngineParameters:
 
     @property
     def word_bits(self) -> int:
-        """Bits of a store word: two for each lane."""
-        return 2 * self.lanes
+        """Bits of a store word: two for each lane and half."""
+        return 4 * self.lanes
 
     @property
     def word_bytes(self) -> int:

@@ -65,7 +65,7 @@ class Reader(wiring.Component):
         Compute the CRC of the words from 0 to the header's image size.
     address : Out(16)
         Store address; zero while nothing is read.
-    data : In(2 * P)
+    data : In(4 * P)
         Word read, one cycle after its address.
     done : Out(1)
         The record's last word arrives; its registers are valid from the next cycle on.

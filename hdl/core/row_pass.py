@@ -14,15 +14,15 @@ from hdl.core.signatures import (
 )
 
 #: Cycles from the first address of a pair's last slot until its sums stand at the output.
-LATENCY = 5
+LATENCY = 7
 
 
 class RowPass(wiring.Component):
     """Add up ``bias + sum of (raw sum << shift)`` for pairs of rows.
 
     A pair is z and c of a unit, or two rows of the readout. It takes one slot (one cycle, one
-    parameter word, one accumulator of each row) for each plane; the pair's biases ride in its
-    first two slots, so a pair has at least two.
+    parameter word, one accumulator of each row in either half of the lanes) for each plane: the
+    inputs' sums lie in one half of the lanes, the states' in the other.
 
     Latency: the sums of a pair are valid `LATENCY` cycles after its completing slot's
     accumulators were addressed. Throughput: one slot a cycle.
@@ -32,17 +32,21 @@ class RowPass(wiring.Component):
     start : In(1)
         Begin the pass that `config` describes.
     config : In(PassConfig)
-        Stable during the pass.
+        Stable during the pass. Its accumulators are those of the inputs' sums.
+    state_accumulator : In(7)
+        First accumulators of the states' sums; stable, too.
     advance : Out(1)
-        The next parameter word is read in this cycle (one cycle behind `accumulator`).
+        The next parameter word is read in this cycle: two behind the slot's accumulators, and
+        two words more than there are slots.
     parameter : In(Parameter)
         Parameter word, one cycle after `advance`.
-    accumulator : Out(7)
-        Accumulator to read; zero from the second idle cycle on.
+    low_accumulator, high_accumulator : Out(7)
+        Accumulators to read in the lower and the upper half of the lanes; zero from the second
+        idle cycle on.
     select : Out
-        Pair of lanes to read (see `Lanes`).
-    even_value, odd_value : In(signed(16))
-        Raw sums, three cycles after `accumulator`.
+        Pair of lanes to read in either half (see `Lanes`).
+    low_even, low_odd, high_even, high_odd : In(signed(16))
+        Raw sums, four cycles after the accumulators.
     complete : Out(1)
         `even_sum` and `odd_sum` hold a finished pair.
     even_sum, odd_sum : Out(signed(24))
@@ -54,17 +58,21 @@ class RowPass(wiring.Component):
     """
 
     def __init__(self, parameters: EngineParameters):
-        self.pairs = parameters.lanes // 2
+        self.pairs = parameters.lanes // 4
         super().__init__(
             {
                 "start": In(1),
                 "config": In(PassConfig),
+                "state_accumulator": In(LANE_ADDRESS_BITS),
                 "advance": Out(1),
                 "parameter": In(Parameter),
-                "accumulator": Out(LANE_ADDRESS_BITS),
+                "low_accumulator": Out(LANE_ADDRESS_BITS),
+                "high_accumulator": Out(LANE_ADDRESS_BITS),
                 "select": Out(range(self.pairs)),
-                "even_value": In(signed(16)),
-                "odd_value": In(signed(16)),
+                "low_even": In(signed(16)),
+                "low_odd": In(signed(16)),
+                "high_even": In(signed(16)),
+                "high_odd": In(signed(16)),
                 "complete": Out(1),
                 "even_sum": Out(signed(SUM_BITS)),
                 "odd_sum": Out(signed(SUM_BITS)),
@@ -84,14 +92,15 @@ class RowPass(wiring.Component):
         config = self.config
         units = Signal(SOURCE_BITS)
         slot = Signal(3, reset_less=True)
-        group = Signal(LANE_ADDRESS_BITS, reset_less=True)
         last_slot = Signal()
         last_pair = Signal()
-        next_group = Signal(LANE_ADDRESS_BITS)
+        # Whether the pair's inputs' sums lie in the upper half of the lanes.
+        upper = Signal(reset_less=True)
+        next_upper = Signal()
         m.d.comb += [
             last_slot.eq(slot == config.last_slot),
             last_pair.eq(self.select == self.pairs - 1),
-            next_group.eq(group + last_pair),
+            next_upper.eq(upper ^ (last_slot & last_pair)),
         ]
         with m.If(self.start):
             m.d.sync += [
@@ -99,59 +108,73 @@ class RowPass(wiring.Component):
                 units.eq(config.units),
                 slot.eq(0),
                 self.select.eq(0),
-                group.eq(config.accumulator),
-                self.accumulator.eq(config.accumulator),
+                upper.eq(0),
             ]
         with m.Elif(self.busy):
+            m.d.sync += upper.eq(next_upper)
             with m.If(last_slot):
                 m.d.sync += [
                     slot.eq(0),
                     units.eq(units - 1),
                     self.busy.eq(units != 1),
                     self.select.eq(Mux(last_pair, 0, self.select + 1)),
-                    group.eq(next_group),
-                    self.accumulator.eq(next_group),
                 ]
             with m.Else():
-                m.d.sync += [
-                    slot.eq(slot + 1),
-                    self.accumulator.eq(self.accumulator + config.groups),
-                ]
-        with m.Else():
-            m.d.sync += self.accumulator.eq(0)
+                m.d.sync += slot.eq(slot + 1)
+        accumulators = []
+        for name, first in (("input", config.accumulator), ("state", self.state_accumulator)):
+            group = Signal(LANE_ADDRESS_BITS, name=f"{name}_group", reset_less=True)
+            here = Signal(LANE_ADDRESS_BITS, name=f"{name}_here", reset_less=True)
+            next_group = Signal(LANE_ADDRESS_BITS, name=f"{name}_next_group")
+            m.d.comb += next_group.eq(group + (last_pair & upper))
+            with m.If(self.start):
+                m.d.sync += [group.eq(first), here.eq(first)]
+            with m.Elif(last_slot):
+                m.d.sync += [group.eq(next_group), here.eq(next_group)]
+            with m.Else():
+                m.d.sync += here.eq(here + config.groups)
+            accumulators.append(here & self.busy.replicate(LANE_ADDRESS_BITS))
+        of_inputs, of_states = accumulators
+        m.d.comb += [
+            self.low_accumulator.eq(Mux(upper, of_states, of_inputs)),
+            self.high_accumulator.eq(Mux(upper, of_inputs, of_states)),
+        ]
 
     def _accumulate(self, m: Module) -> None:
-        """Stages 1 to 4: fetch, select, shift, add."""
+        """Stages 1 to 6: fetch, select, shift, add to each other, add up."""
         # valid[n]: stage n holds a slot.
-        valid = [self.busy] + [Signal(name=f"valid_{n}") for n in range(1, 5)]
-        m.d.sync += [valid[n].eq(valid[n - 1]) for n in range(1, 5)]
-        # Parameters are read in stage 1, arrive in stage 2, and serve in stages 3 and 4. (From
-        # the store into an adder without a register between is too long for SPRAM.)
-        parameter_3 = Signal(Parameter, reset_less=True)
-        parameter_4 = Signal(Parameter, reset_less=True)
+        valid = [self.busy] + [Signal(name=f"valid_{n}") for n in range(1, 7)]
+        m.d.sync += [valid[n].eq(valid[n - 1]) for n in range(1, 7)]
+        # Parameters are read in stage 2, arrive in stage 3, and serve in stage 4; what belongs to
+        # the slot two words before serves its stage 6. (From the store into an adder without a
+        # register between is too long for SPRAM.)
+        parameter = Signal(Parameter, reset_less=True)
         first = Signal(init=1)
         add = Signal()
         complete = Signal()
         m.d.comb += [
-            self.advance.eq(valid[1]),
-            add.eq(valid[4] & parameter_4.add),
-            complete.eq(valid[4] & parameter_4.complete),
+            self.advance.eq(valid[2] | valid[3] | valid[4]),
+            add.eq(valid[6] & parameter.add),
+            complete.eq(valid[6] & parameter.complete),
         ]
         m.d.sync += [
-            parameter_3.eq(self.parameter),
-            parameter_4.eq(parameter_3),
+            parameter.eq(self.parameter),
             first.eq((first & ~add) | complete),
             self.complete.eq(complete),
         ]
-        for name, value, shift, total, bias in (
-            # In stage 4 the first slot meets its own bias; the second slot's is a stage behind.
-            ("even", self.even_value, "even_shift", self.even_sum, parameter_4.bias),
-            ("odd", self.odd_value, "odd_shift", self.odd_sum, parameter_3.bias),
-        ):
-            shifted = Signal(signed(16 + 7), name=f"{name}_shifted", reset_less=True)
+        for name, total in (("even", self.even_sum), ("odd", self.odd_sum)):
+            shifted = []
+            for half in ("low", "high"):
+                value = getattr(self, f"{half}_{name}")
+                used = value & parameter[f"{half}_add"].replicate(16).as_signed()
+                shift = parameter[f"{half}_{name}_shift"]
+                register = Signal(signed(16 + 7), name=f"{half}_{name}_shifted", reset_less=True)
+                m.d.sync += register.eq(used << shift)
+                shifted.append(register)
+            both = Signal(signed(SUM_BITS), name=f"{name}_both", reset_less=True)
             augend = Signal(signed(SUM_BITS), name=f"{name}_augend")
-            m.d.sync += shifted.eq(value << parameter_3[shift])
-            m.d.comb += augend.eq(Mux(first, bias.as_signed(), total))
+            m.d.sync += both.eq(shifted[0] + shifted[1])
+            m.d.comb += augend.eq(Mux(first, parameter[f"{name}_bias"].as_signed(), total))
             with m.If(add):
-                m.d.sync += total.eq(augend + shifted)
+                m.d.sync += total.eq(augend + both)
         m.d.comb += self.pending.eq(Cat(self.start, valid, self.complete).any())

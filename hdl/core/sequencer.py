@@ -1,9 +1,10 @@
 """The sequencer: the order of a step's phases, and nothing else."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Const, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hdl.core.arithmetic import add_with_carry
 from hdl.core.one_hot import OneHot
 from hdl.core.reader import Header
 from hdl.core.readout import CYCLE_BITS, EVENT_BITS
@@ -36,8 +37,8 @@ class Sequencer(wiring.Component):
         Accepted while idle.
     busy : Out(1)
         A command is being carried out.
-    event, starved : In(1)
-        For the counters: an event is walked; nothing to do but to wait for an input.
+    even_event, odd_event, starved : In(1)
+        For the counters: events are walked; nothing to do but to wait for an input.
     cycles, events : Out
         Cycles and events of the command, for the tally at its end. Cycles count steps, resets
         and replays, from the cycle after the command is taken, the tally itself included.
@@ -64,7 +65,8 @@ class Sequencer(wiring.Component):
 
     command: In(stream.Signature(CommandLayout))
     busy: Out(1)
-    event: In(1)
+    even_event: In(1)
+    odd_event: In(1)
     starved: In(1)
     cycles: Out(CYCLE_BITS, init=TALLY_CYCLES)
     events: Out(EVENT_BITS)
@@ -135,8 +137,9 @@ class Sequencer(wiring.Component):
         uncounted = Signal()
         with m.If(~uncounted & ~self.starved):
             m.d.sync += self.cycles.eq(self.cycles + 1)
-        with m.If(self.event):
-            m.d.sync += self.events.eq(self.events + 1)
+        with m.If(self.even_event | self.odd_event):
+            both = self.even_event & self.odd_event
+            m.d.sync += self.events.eq(add_with_carry(self.events, both, Const(1, 1)))
 
         m.submodules.fsm = fsm = OneHot(m, init="BOOT")
         with fsm.state("BOOT"):

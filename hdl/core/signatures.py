@@ -17,16 +17,24 @@ THETA_BITS = 9
 SUM_BITS = 24
 
 
-class Event(data.Struct):
-    """A source whose value changed, and by how much."""
+#: Bits of half a source's number.
+HALF_SOURCE_BITS = SOURCE_BITS - 1
 
-    source: SOURCE_BITS
+
+class Event(data.Struct):
+    """A source whose value changed, and by how much.
+
+    Even and odd sources' events go different ways, so the source's number comes without its
+    lowest bit.
+    """
+
+    source: HALF_SOURCE_BITS
     delta: signed(DELTA_BITS)
 
 
 class EdgeConfig(data.Struct):
-    """A block of weights to walk (see `models.layout.Edge`): the word of source i is at
-    ``base + i``, so `base` is shifted for sources that are not numbered from zero on."""
+    """A block of weights to walk (see `models.layout.Edge`): the word of source s is at
+    ``base + s div 2``, so `base` is shifted for sources that are not numbered from zero on."""
 
     base: STORE_ADDRESS_BITS
     accumulator: LANE_ADDRESS_BITS
@@ -34,7 +42,8 @@ class EdgeConfig(data.Struct):
 
 
 class PassConfig(data.Struct):
-    """A pass over the rows of a layer, or of the readout."""
+    """A pass over the rows of a layer, or of the readout. Where the sums of the states lie is where
+    the layer's own edge begins."""
 
     units: SOURCE_BITS
     last_slot: 3
@@ -43,23 +52,34 @@ class PassConfig(data.Struct):
 
 
 class Parameter(data.Struct):
-    """A parameter word: one slot of a pair of rows (see `models.image`)."""
+    """A parameter word: one slot of a pair of rows (see `models.image`).
 
-    bias: 16  # even row's in slot 0, odd row's in slot 1
-    even_shift: 3
-    odd_shift: 3
-    add: 1
-    complete: 1
+    What is needed two cycles later than the shifts belongs to the slot two words before.
+    """
+
+    even_bias: 16  # of two slots before
+    odd_bias: 16  # of two slots before
+    add: 1  # of two slots before
+    complete: 1  # of two slots before
+    low_even_shift: 3
+    low_odd_shift: 3
+    high_even_shift: 3
+    high_odd_shift: 3
+    low_add: 1
+    high_add: 1
 
 
 class LaneControl(data.Struct):
     """What all lanes do: read an accumulator, and write its sum or zero back a cycle later.
 
+    The lower and the upper half of the lanes have an address each; they differ in a pass only.
+
     `read` says that the value read is wanted though nothing is written; only the assertion
     about collisions looks at it.
     """
 
-    address: LANE_ADDRESS_BITS
+    low_address: LANE_ADDRESS_BITS
+    high_address: LANE_ADDRESS_BITS
     read: 1
     write: 1
     clear: 1  # write zero instead of the sum
