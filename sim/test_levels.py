@@ -244,10 +244,24 @@ def test_bad_counts_are_refused(text):
 
 @pytest.mark.parametrize(
     ("status", "required", "expected"),
-    [("equal", LEVELS, 0), (SKIPPED, (), 0), (SKIPPED, ("rtl",), 3), (FAILED, (), 1)],
+    [("equal", LEVELS, 0), (SKIPPED, (), 0), (SKIPPED, ("netlist",), 3), (FAILED, (), 1)],
 )
 def test_exit_status(status, required, expected):
-    assert exit_status([Row("qat", ""), Row("rtl", "", status)], required) == expected
+    rows = [Row("qat", ""), Row("rtl", "", "equal"), Row("netlist", "", status)]
+    assert exit_status(rows, required) == expected
+
+
+def test_no_hardware_level_at_all_is_no_success():
+    assert exit_status([Row("golden", "", "equal"), Row("rtl", "", SKIPPED)], ()) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(["--lanes", "7"], "lanes must be"), (["--levels", "qat"], "name one of them, too")],
+)
+def test_arguments_that_would_compare_nothing_are_refused(arguments, message, capsys):
+    assert main(["--network", str(DEFAULT_NETWORK), "--sequences", "1", *arguments]) == 2
+    assert message in capsys.readouterr().err
 
 
 def test_software_levels_agree_on_networks_of_every_kind(tmp_path):

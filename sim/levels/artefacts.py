@@ -99,6 +99,10 @@ def open_build(folder: Path, board_name: str) -> Artefacts:
                 )
         if report["bitstream_sha256"] != file_digest(made.bitstream):
             raise LevelError(f"{made.bitstream} is not the bitstream that {path} tells of")
+    except FileNotFoundError as error:
+        raise LevelError(
+            f"{folder} holds no build of {board_name}: expected a {path.name}, found none"
+        ) from error
     except (OSError, ValueError, KeyError) as error:
         raise LevelError(f"{folder} holds no build of {board_name}: {error}") from error
     return made

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hdl.boards import BoardError, known_boards
-from hdl.plan import WEIGHT_CHOICES
+from hdl.boards import BoardError, known_boards, load_board
+from hdl.plan import WEIGHT_CHOICES, make_plan
 from models.file import load
 from models.network import Network, NetworkError
 from models.tasks.data import TaskError
@@ -48,7 +48,8 @@ exit status:
   0  not one mismatch
   1  a level differs, or fails: no build, no answer, another network in its store
   2  wrong arguments, network file or data
-  3  a level that --levels names (with --strict: any level) could not be run
+  3  a level that --levels names (with --strict: any level) could not be run, or no hardware
+     level at all
 """
 
 
@@ -168,6 +169,12 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     network = load(options.network)
     levels = options.levels or LEVELS
+    if levels == ("qat",):
+        raise ValueError("--levels qat: it is what others are compared with; name one of them, too")
+    if options.lanes is not None:
+        # A network that fits no store is a level that cannot be run; lanes that there are not, or
+        # too few for it, are an argument to correct.
+        make_plan(load_board(options.board), network, options.lanes, options.weights)
     number = counts(options.sequences, levels)
     for path in (options.output, options.waves):
         if path is not None:

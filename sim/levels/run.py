@@ -167,8 +167,14 @@ def _timed(row: Row) -> Iterator[None]:
 
 
 def exit_status(rows: Sequence[Row], required: Iterable[str]) -> int:
-    """Return 1 if any level differs or gives no answer, 3 if a required one was not run, or 0."""
+    """Return 1 if any level differs or gives no answer, 3 if a required one was not run, or 0.
+
+    One hardware level is required, if any was to be run.
+    """
     if any(row.status in (DIFFERENT, FAILED) for row in rows):
         return 1
     needed = set(required)
+    hardware = [row for row in rows if row.level in DESIGNS]
+    if hardware and all(row.status == SKIPPED for row in hardware):
+        return 3
     return 3 if any(row.status == SKIPPED and row.level in needed for row in rows) else 0

@@ -279,6 +279,13 @@ FAULTS = (
         "self.header_ok.eq(1)",
     ),
     Fault(
+        "checksum begins in the middle of a word",
+        READER,
+        """                fetching.eq(1),
+                bit.eq(0),""",
+        """                fetching.eq(1),""",
+    ),
+    Fault(
         "checksum stops a word early",
         READER,
         "pointer == self.image_words",
@@ -362,6 +369,33 @@ FAULTS = (
         "zero.eq(1)",
     ),
     Fault("COBS encoder ends a piece late", COBS, "full.eq(code == FULL_CODE)", "full.eq(0)"),
+    Fault(
+        "damage is forgotten while it is counted",
+        RECEIVER,
+        "with m.If(~damaged & self.error_counted):",
+        "with m.If(self.error_counted):",
+    ),
+    Fault(
+        "frame that fills the ring is committed",
+        COBS,
+        """            with m.If(room):
+                m.d.sync += self.committed""",
+        """            with m.If(1):
+                m.d.sync += self.committed""",
+    ),
+    Fault(
+        "carry into a counter's third half-word is lost",
+        READOUT,
+        "chain_1.eq(phase[0] | (self.tally & phase[1]))",
+        "chain_1.eq(phase[0])",
+    ),
+    Fault("a command's cycles beyond 16 bits are lost", READOUT, "self.cycles[16:]", "0"),
+    Fault(
+        "a bit of an exact length is not compared",
+        COMMANDS,
+        "(remaining[3:] == remaining[1:3].all().replicate(LENGTH_BITS - 3))",
+        "(remaining[4:] == remaining[1:3].all().replicate(LENGTH_BITS - 4))",
+    ),
     Fault(
         "byte in a drain lengthens the SYNC",
         RECEIVER,

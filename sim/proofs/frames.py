@@ -135,6 +135,11 @@ def reachable(inside: Opened) -> list[tuple[Value, str]]:
     ]
 
 
+def since_long(since: Signal) -> Value:
+    """Return whether the next item may come now."""
+    return since == GAP
+
+
 def ready(inside: Opened) -> Value:
     """Return whether the receiver waits for a frame's first byte, all registers as they must be."""
     return (
@@ -174,6 +179,21 @@ class RestHarness(Harness):
             implies(write & resting, waiting_bytes(inside) + beyond < BUFFER_BYTES),
             "a byte that waits is overwritten",
         )
+
+        # Damage is counted once, also while it is told.
+        found = state(inside, "check") & inside["bad"] & ~receiver.link_errors.all()
+        errors = (self.before(receiver.link_errors) + self.before(found))[:3]
+        self.assume(implies(receiver.error_counted, receiver.link_errors != 0))
+        self.claim(
+            ~self.past
+            | (receiver.link_errors == (errors - self.before(receiver.error_counted))[:3]),
+            "damage is miscounted",
+        )
+        at_rest = resting & (inside["count"] == IDLE_COUNT)
+        told = receiver.acknowledged | receiver.repeat | receiver.restart
+        self.claim(implies(at_rest & since_long(since), ~told), "something is told late")
+        lost = self.before(receiver.framing_error & ~state(inside, "rewind", "commit"))
+        self.claim(implies(lost, inside["bad"]), "a lost byte does not spoil its frame")
 
         # A SYNC's drain ends: each cycle takes a byte, and nothing else changes.
         left = waiting_bytes(inside)
@@ -218,6 +238,40 @@ class RestHarness(Harness):
         self.claim(implies(fresh & (quiet == REST), ready(inside)), "not ready after an end")
         damaged = receiver.link_errors != 0
         self.see(fresh & (quiet == REST) & damaged, "ready, after a damaged frame")
+
+
+class OfferHarness(Harness):
+    """Requests in the buffer, however they came there, and a reader of any pace."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        receiver = FrameReceiver()
+        inside = self.add("dut", receiver)
+        self.free_inputs(receiver, "frames")
+        self.free(receiver.frames.valid)
+        self.free(receiver.frames.payload)
+        for condition, _ in reachable(inside):
+            self.assume(condition)
+        drain, valid = state(inside, "drain"), receiver.requests.valid
+        fetch = Signal()
+        blocked = state(inside, "length_low", "length_high")
+        self.m.d.comb += fetch.eq(
+            (waiting_bytes(inside) != 0) & ~blocked & (drain | ~valid | receiver.requests.ready)
+        )
+        pointer = inside["read_pointer"]
+        self.claim(
+            ~self.past | (pointer == (self.before(pointer) + self.before(fetch))[:9]),
+            "a byte is skipped, or offered twice",
+        )
+        offered = self.before(fetch & ~drain)
+        self.claim(implies(offered, valid), "a byte that waits is not offered")
+        taken = self.before(valid & receiver.requests.ready & ~fetch)
+        self.claim(implies(taken, ~valid), "a byte is offered though none waits")
+        place = self.rigid(9, "place")
+        here = self.before(fetch & ~drain & (pointer == place))
+        word = self.before(inside.word("memory", place))
+        self.claim(implies(here, receiver.requests.payload == word), "another byte is offered")
+        self.see(offered & self.before(offered), "two bytes, one behind the other")
 
 
 #: Bytes that wait in the buffer at most when a frame ends: a SYNC drains one a cycle.
@@ -457,6 +511,31 @@ PROOFS = (
         with fsm.state("DRAIN"):""",
             ): 2 * GAP,
         },
+    ),
+    Proof(
+        name="receiver-offer",
+        claim="Every byte that waits in the frame receiver's buffer is offered once, in order, as "
+        "it was written, as fast as it is taken, unless a SYNC drains it.",
+        harness=OfferHarness,
+        depth=2,
+        method="Any buffer and any reader. What holds of the receiver's registers is shown by "
+        "`receiver-rest`.",
+        cover=4,
+        mutants={
+            Mutant(
+                "what waits is thrown away",
+                FrameReceiver,
+                "~draining & (fetch | (self.requests.valid & ~self.requests.ready))",
+                "~draining & (self.requests.valid & ~self.requests.ready)",
+            ): 4,
+            Mutant(
+                "the next byte is fetched before one is taken",
+                FrameReceiver,
+                "(draining | ~self.requests.valid | self.requests.ready)",
+                "1",
+            ): 4,
+        },
+        traces_from_any_state=True,
     ),
     from_any_state(
         "receiver-byte",

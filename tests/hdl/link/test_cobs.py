@@ -134,3 +134,21 @@ def test_encoder_waits_for_room():
     """Frames that fill the ring several times over, freed late."""
     bodies = [bytes([n]) * 200 for n in range(12)]
     assert encode(bodies, 3, free_after=2000) == [cobs.encode(body) for body in bodies]
+
+
+def test_frame_that_fills_the_ring_to_the_last_byte_waits():
+    dut = COBSEncoder()
+
+    async def drive(ctx):
+        # A delimiter, 200 bytes and two more, 306 bytes and three more: the whole ring.
+        for body in (b"a" * 200, b"b" * 306):
+            for byte in body:
+                await put(ctx, dut.frames, {"data": byte, "end": 0})
+            await put(ctx, dut.frames, {"data": 0, "end": 1})
+        await wait(ctx, 20)
+        assert ctx.get(dut.committed) == 203
+        ctx.set(dut.tail, 1)
+        await wait(ctx, 5)
+        assert ctx.get(dut.committed) == 0  # round the ring
+
+    simulate(dut, drive)

@@ -253,6 +253,13 @@ def test_without_network():
     assert bench.engine.log == []
 
 
+@pytest.mark.parametrize("code, right", [(0, 2), (1, 0), (3, 6), (5, 0), (6, 4), (8, 0), (9, 0)])
+def test_every_bit_of_a_length_counts(code, right):
+    wrong = [length for length in range(0, 16, 2) if length != right]
+    bench = Bench([(code, bytes(length)) for length in wrong])
+    assert bench.responses == [(Status.BAD_LENGTH, b"")] * len(wrong)
+
+
 def test_unknown_commands_and_wrong_lengths():
     requests = [(10, b""), (255, b"some payload"), (16, bytes(2))]
     requests += [(code, bytes(3)) for code in (0, 1, 3, 5, 6, 8, 9)]

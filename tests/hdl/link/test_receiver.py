@@ -176,3 +176,27 @@ def test_oversized_frame_is_dropped():
     bench = Bench([raw(0, 4, bytes(1100)), raw(0, 4, bytes(600)), raw(0)])
     assert bench.requests == [stored(0)]
     assert bench.errors == 2
+
+
+@pytest.mark.parametrize("offset", range(8, 18))
+def test_damage_that_is_counted_while_the_next_one_comes_is_not_lost(offset):
+    dut = FrameReceiver()
+    damaged = [*raw(0)[:-1], raw(0)[-1] ^ 1, None]
+
+    async def drive(ctx):
+        for number in range(2):
+            for item in damaged:
+                ctx.set(dut.frames.payload, {"data": item or 0, "end": item is None})
+                ctx.set(dut.frames.valid, 1)
+                await ctx.tick()
+                ctx.set(dut.frames.valid, 0)
+                if not (number and item is None):
+                    await wait(ctx, GAP)
+        await wait(ctx, offset)
+        ctx.set(dut.error_counted, 1)
+        await ctx.tick()
+        ctx.set(dut.error_counted, 0)
+        await wait(ctx, 30)
+        assert ctx.get(dut.link_errors) == 1
+
+    simulate(dut, drive)
