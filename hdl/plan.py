@@ -10,7 +10,15 @@ from typing import Literal
 
 from hdl.boards import Board, Memories
 from hdl.core.parameters import SPRAM_BITS, SPRAM_WORDS, EngineParameters, WeightMemory
-from models.image import MIN_LANES, Image, ImageError, check_capacity, compile_image, plan_layout
+from models.image import (
+    LANE_STEP,
+    MIN_LANES,
+    Image,
+    ImageError,
+    check_capacity,
+    compile_image,
+    plan_layout,
+)
 from models.network import Network
 from models.spec import MAX_FAN_IN
 
@@ -73,16 +81,17 @@ class Plan:
 
 
 def store_words(memories: Memories, lanes: int, weights: WeightMemory) -> int:
-    """Return the words of ``2 * lanes`` bits that a device has for weights; 0 if none.
+    """Return the words of ``4 * lanes`` bits that a device has for weights; 0 if none.
 
     Block RAM: what the accumulators (one a lane) and `OTHER_EBR` leave over, in columns of 16
-    bits. SPRAM: all of it.
+    bits. SPRAM: one word deep, if there are enough of them side by side. The two halves of a word
+    are addressed separately, so neither shares a memory with the other.
     """
-    width = 2 * lanes
+    half = 2 * lanes
     if weights == "spram":
-        words = memories.spram // -(-width // SPRAM_BITS) * SPRAM_WORDS
+        words = SPRAM_WORDS if memories.spram >= 2 * -(-half // SPRAM_BITS) else 0
     else:
-        columns = -(-width // _EBR_WIDTH)
+        columns = 2 * -(-half // _EBR_WIDTH)
         rows = max(memories.ebr - lanes - OTHER_EBR, 0) // columns
         words = rows * (memories.ebr_bits // _EBR_WIDTH)
     return min(words, _MOST_WORDS)
@@ -112,8 +121,10 @@ def make_plan(
         says what is needed and what there is.
     """
     lanes = board.lanes if lanes is None else lanes
-    if lanes < MIN_LANES or lanes % 2:
-        raise PlanError(f"lanes must be an even number of at least {MIN_LANES}, not {lanes}")
+    if lanes < MIN_LANES or lanes % LANE_STEP:
+        raise PlanError(
+            f"lanes must be a multiple of {LANE_STEP} and at least {MIN_LANES}, not {lanes}"
+        )
     most = board.memories.ebr - OTHER_EBR
     if lanes > most:
         raise PlanError(
@@ -165,11 +176,11 @@ def _no_store(board: Board, lanes: int, kind: WeightMemory, network: Network | N
     if network is not None:
         need = f"network {network.spec.name!r} needs {plan_layout(network, lanes).words} words; "
     if kind == "spram":
-        return f"{need}{lanes} lanes need {-(-2 * lanes // SPRAM_BITS)} SPRAMs, there are " + str(
+        return f"{need}{lanes} lanes need {2 * -(-2 * lanes // SPRAM_BITS)} SPRAMs, there are " + str(
             board.memories.spram
         )
     left = board.memories.ebr - lanes - OTHER_EBR
     return (
         f"{need}{lanes} lanes and the rest leave {left} of {board.memories.ebr} block RAMs, "
-        f"and a word of {2 * lanes} bits takes {-(-2 * lanes // _EBR_WIDTH)}"
+        f"and a word of {4 * lanes} bits takes {2 * -(-2 * lanes // _EBR_WIDTH)}"
     )

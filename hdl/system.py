@@ -13,7 +13,7 @@ from hdl.link.link import Link
 from models.image import Image
 
 #: Store words where nobody says otherwise: what an iCE40UP5K has for 16 lanes.
-DEFAULT_STORE_WORDS: dict[WeightMemory, int] = {"bram": 1024, "spram": 32768}
+DEFAULT_STORE_WORDS: dict[WeightMemory, int] = {"bram": 512, "spram": 16384}
 
 
 class System(wiring.Component):

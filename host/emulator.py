@@ -17,7 +17,7 @@ from host.errors import NoNetwork
 from host.results import Counters, Identity
 from models import golden
 from models.image import Image
-from models.layout import MIN_LANES, Capacity
+from models.layout import LANE_STEP, MIN_LANES, Capacity
 from models.network import Network
 from models.protocol import PROTOCOL_VERSION, StepFlags
 from models.spec import FRACTION_BITS
@@ -38,11 +38,11 @@ def default_store_words(weights: str, lanes: int) -> int:
     weights : str
         "spram" or "bram".
     lanes : int
-        Lanes P; a word has 2 P bits.
+        Lanes P; a word has 4 P bits, in two halves with memories of their own.
     """
-    columns = -(-2 * lanes // 16)
+    columns = 2 * -(-2 * lanes // 16)
     if weights == "spram":
-        return _SPRAMS // columns * _SPRAM_WORDS
+        return _SPRAM_WORDS if columns <= _SPRAMS else 0
     left = max(_BLOCK_RAMS - lanes - _OTHER_BLOCK_RAMS, 0)
     return left // columns * _BLOCK_RAM_WORDS
 
@@ -79,8 +79,10 @@ class Emulator:
     ) -> None:
         if weights not in ("spram", "bram"):
             raise ValueError(f"weights must be spram or bram, not {weights!r}")
-        if lanes < MIN_LANES or lanes % 2:
-            raise ValueError(f"lanes must be an even number of at least {MIN_LANES}, not {lanes}")
+        if lanes < MIN_LANES or lanes % LANE_STEP:
+            raise ValueError(
+                f"lanes must be a multiple of {LANE_STEP} and at least {MIN_LANES}, not {lanes}"
+            )
         words = default_store_words(weights, lanes) if store_words is None else store_words
         self._capacity = Capacity(lanes, words)
         self._weights = weights
@@ -146,11 +148,11 @@ class Emulator:
         records = []
         for index in range(len(x)):
             after = tuple(h[:, index] for h in run.states)
-            changed = [int(np.count_nonzero(a != b)) for a, b in zip(after, before, strict=True)]
+            changed = [(a != b).tolist() for a, b in zip(after, before, strict=True)]
             moved = (x[index] != self._previous).tolist()
             due = every or (bool(flags & StepFlags.LAST) and index == len(x) - 1)
             self._cycles += self._cycle_model.step(moved, changed, due)
-            self._events += sum(moved) + sum(changed)
+            self._events += sum(moved) + sum(map(sum, changed))
             self._steps += 1
             self._previous, before = x[index], after
             logits = run.logits[0, index].astype(np.int64)
