@@ -148,7 +148,7 @@ class Emulator:
         records = []
         for index in range(len(x)):
             after = tuple(h[:, index] for h in run.states)
-            changed = [(a != b).tolist() for a, b in zip(after, before, strict=True)]
+            changed = [(a != b).ravel().tolist() for a, b in zip(after, before, strict=True)]
             moved = (x[index] != self._previous).tolist()
             due = every or (bool(flags & StepFlags.LAST) and index == len(x) - 1)
             self._cycles += self._cycle_model.step(moved, changed, due)
