@@ -63,8 +63,8 @@ def main(argv: list[str] | None = None) -> int:
               f"{found['cycles_worst']:.0f} | {mark} |", flush=True)  # fmt: skip
     chosen = options.folder / sweep["trials"][sweep["chosen"]]["network"]
     test = emulate(chosen, task.test)
-    print(f"\nchosen, test digits: {100 * test['accuracy']:.2f} %, cycles a step {test['cycles_mean']:.1f} on "
-          f"average, {test['cycles_worst']:.0f} worst")  # fmt: skip
+    print(f"\nchosen, test digits: {100 * test['accuracy']:.2f} %, cycles a step: "
+          f"{test['cycles_mean']:.1f} mean, {test['cycles_worst']:.0f} worst")  # fmt: skip
     write(options.output, {"trials": rows, "chosen": sweep["chosen"], "test": test})
     same = test["exact"] and all(row["emulator"]["exact"] for row in rows)
     if not same:
