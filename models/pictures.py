@@ -53,28 +53,28 @@ def learning_curve(task: TaskData, history: History) -> bytes:
 
 
 def trade_off(trials: Sequence[Trial], chosen: int, title: str) -> bytes:
-    """Validation accuracy against events a step as a PNG, the chosen network marked."""
+    """Validation accuracy against events a step as a PNG, the chosen setting marked."""
     figure = _figure(4.5)
     axes = figure.subplots()
     for number, theta in enumerate(sorted({trial.setting.theta for trial in trials})):
         own = [trial for trial in trials if trial.setting.theta == theta]
         axes.plot(
             [trial.events for trial in own],
-            [100 * trial.validation.integer for trial in own],
+            [100 * trial.accuracy for trial in own],
             marker="os^Dv"[number % 5],
             label=f"theta = {theta}",
         )
     for trial in trials:
         axes.annotate(
             f"{trial.setting.hold:g}",
-            (trial.events, 100 * trial.validation.integer),
+            (trial.events, 100 * trial.accuracy),
             textcoords="offset points",
             xytext=(5, 5),
         )
     best = trials[chosen]
     axes.plot(
         [best.events],
-        [100 * best.validation.integer],
+        [100 * best.accuracy],
         "o",
         markersize=16,
         markerfacecolor="none",
@@ -82,7 +82,7 @@ def trade_off(trials: Sequence[Trial], chosen: int, title: str) -> bytes:
         label="chosen",
     )
     axes.axhline(
-        100 * densest(trials).validation.integer - POINTS,
+        100 * densest(trials).accuracy - POINTS,
         color="grey",
         linestyle=":",
         label=f"{POINTS} points below the densest",
@@ -90,7 +90,7 @@ def trade_off(trials: Sequence[Trial], chosen: int, title: str) -> bytes:
     axes.margins(0.08)
     axes.set_xlim(left=0)
     axes.set_xlabel("events a step (hidden units that changed)")
-    axes.set_ylabel("validation accuracy, %")
+    axes.set_ylabel("accuracy on validation, %")
     axes.set_title(f"{title}: numbers are the weight of the hold regularizer")
     axes.legend(loc="lower right")
     return _png(figure)

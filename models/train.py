@@ -1,7 +1,7 @@
 """`python -m models.train digits`: train a ternary network and write its file.
 
-Beside the network: a metrics JSON and a picture of the learning curve. With `--sparsity`, one
-network for each setting of a grid, and the sparsest that is accurate enough.
+Beside the network: a metrics JSON and a picture of the learning curve. With `--sparsity`, a
+grid of settings is cross-validated first and the sparsest accurate one used.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ from models.float_network import AdditiveGatedNetwork
 from models.network import NetworkError
 from models.pictures import learning_curve, trade_off
 from models.qat import prepare_qat
-from models.sparsity import GRID, Setting, Trial, choose, figures, table
+from models.sparsity import FOLDS, GRID, Setting, Trial, choose, figures, table
 from models.spec import READOUT_MODES
 from models.tasks import adding, arrays, digits
-from models.tasks.data import Part, TaskData, TaskError, check_value_range
+from models.tasks.data import Part, TaskData, TaskError, check_value_range, folds
 from models.training import History, Settings, batches, fit, measure
 from models.writing import check_folder, write_whole
 
@@ -171,10 +171,10 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m models.train",
         description="Train a network with ternary weights from scratch and write it as a file "
         "that needs no PyTorch: build/NAME.safetensors, with NAME.metrics.json and NAME.png "
-        "(learning curve) beside it. With --sparsity: networks for a grid of --hold and "
-        "--theta, their accuracy and events as table, JSON and picture in build/NAME.sparsity/, "
-        "and as NAME.safetensors the sparsest at most half a point of validation accuracy below "
-        "the densest.",
+        "(learning curve) beside it. With --sparsity: a grid of --hold and --theta is "
+        "cross-validated, accuracy and events go as table, JSON and picture to "
+        "build/NAME.sparsity/, and NAME.safetensors is trained with the sparsest setting at most "
+        "half a point below the densest.",
         epilog="examples:\n"
         "  python -m models.train digits\n"
         "  python -m models.train digits --seed 1 --units 32 32 --output build/two.safetensors\n"
@@ -221,6 +221,9 @@ def _parser() -> argparse.ArgumentParser:
     loop.add_argument("--shift", type=float, help="share of batches moved by a pixel (digits)")
     loop.add_argument(
         "--hold", type=float, metavar="WEIGHT", help="of the penalty on changes of state (events)"
+    )
+    loop.add_argument(
+        "--keep", choices=("best", "last"), help="epoch kept: best on validation (default) or last"
     )
     loop.add_argument(
         "--sparsity", action="store_true", help="sweep --hold and --theta: accuracy against events"
@@ -293,19 +296,17 @@ def _run(
     check_path(output)
     if options.sparsity and task.target != "class":
         raise TaskError("--sparsity compares accuracies: the task must have classes, not values")
-    plans = [(model, settings)]
-    if options.sparsity:
-        plans = [(replace(model, theta=(s.theta,)), replace(settings, hold=s.hold)) for s in GRID]
-    # Networks that the contract does not allow are better refused now than after training, and
+    # A network that the contract does not allow is better refused now than after training, and
     # so is a folder that cannot be written.
+    plans = [(model, settings)]
+    cuts: list[TaskData] = []
+    if options.sparsity:
+        plans, cuts = _plans(model, settings), folds(task, FOLDS)
     for planned, _ in plans:
         export(prepare_qat(build(task, planned), planned.hb), task.name, task.labels, task.name)
-    folder = output.with_suffix(".sparsity")
     check_folder(output.parent)
-    if options.sparsity:
-        check_folder(folder)
-    runs = []
-    with tqdm(total=settings.epochs * len(plans), desc=task.name, unit="epoch") as bar:
+    trainings = 1 + len(plans) * len(cuts)
+    with tqdm(total=settings.epochs * trainings, desc=task.name, unit="epoch") as bar:
 
         def report(number: int, history: History) -> None:
             bar.set_postfix(
@@ -313,14 +314,19 @@ def _run(
             )
             bar.update()
 
-        for plan in plans:
-            if options.sparsity:
+        if cuts:
+            folder = output.with_suffix(".sparsity")
+            check_folder(folder)
+            trials = []
+            for plan in plans:
                 bar.set_description(f"{task.name} {_setting(*plan).name}")
-            started = time.perf_counter()
-            module, history = train(task, *plan, iterations, options.seed, report=report)
-            runs.append(_Run(*plan, module, history, time.perf_counter() - started))
-    kept = _compare(folder, task, runs) if options.sparsity else 0
-    _finish(output, task, runs[kept], iterations, options.seed)
+                trials.append(_try(folder, cuts, *plan, options.seed, report))
+            model, settings = plans[_compare(folder, task.name, trials)]
+            bar.set_description(f"{task.name} chosen")
+        started = time.perf_counter()
+        module, history = train(task, model, settings, iterations, options.seed, report=report)
+        run = _Run(model, settings, module, history, time.perf_counter() - started)
+    _finish(output, task, run, iterations, options.seed)
     return 0
 
 
@@ -339,21 +345,42 @@ def _setting(model: Model, settings: Settings) -> Setting:
     return Setting(settings.hold, model.theta[0])
 
 
-def _compare(folder: Path, task: TaskData, runs: Sequence[_Run]) -> int:
-    """Write what a sweep gave, judged on validation alone; returns which run to keep."""
-    trials = []
-    for run in runs:
-        network = export(run.module, task.name, task.labels, task.name)
-        result = evaluate(network, task.validation)
-        trials.append(Trial(_setting(run.model, run.settings), network, result))
-        save(network, folder / f"{trials[-1].setting.name}.safetensors")
-    kept = choose(trials)
-    rows = table(trials, kept)
+def _plans(model: Model, settings: Settings) -> list[tuple[Model, Settings]]:
+    """What a sweep trains; the epoch kept is the last, so that no luck is picked."""
+    return [
+        (replace(model, theta=(s.theta,)), replace(settings, hold=s.hold, keep="last"))
+        for s in GRID
+    ]
+
+
+def _try(
+    folder: Path,
+    cuts: Sequence[TaskData],
+    model: Model,
+    settings: Settings,
+    seed: int,
+    report: Callable[[int, History], None],
+) -> Trial:
+    """Cross-validate one setting; the first fold's network is written."""
+    results, setting = [], _setting(model, settings)
+    for number, cut in enumerate(cuts):
+        module, _ = train(cut, model, settings, seed=seed, report=report)
+        network = export(module, cut.name, cut.labels, cut.name)
+        results.append(evaluate(network, cut.validation))
+        if number == 0:
+            save(network, folder / f"{setting.name}.safetensors")
+    return Trial(setting, tuple(results))
+
+
+def _compare(folder: Path, name: str, trials: Sequence[Trial]) -> int:
+    """Write what a sweep gave; returns which setting to use."""
+    chosen = choose(trials)
+    rows = table(trials, chosen)
     write_whole(folder / "sparsity.md", rows)
-    write_whole(folder / "sparsity.json", json.dumps(figures(trials, kept), indent=2) + "\n")
-    write_whole(folder / "sparsity.png", trade_off(trials, kept, task.name))
+    write_whole(folder / "sparsity.json", json.dumps(figures(trials, chosen), indent=2) + "\n")
+    write_whole(folder / "sparsity.png", trade_off(trials, chosen, name))
     print(rows)
-    return kept
+    return chosen
 
 
 def _finish(output: Path, task: TaskData, run: _Run, iterations: int, seed: int) -> None:

@@ -44,11 +44,15 @@ class Settings:
         Weight of the hold regularizer (`models.hold.movement`) in the loss, at least 0. It
         rises from 0 along the first half of the epochs, so that a network first learns its
         task; no epoch before the weight is whole is kept.
+    keep : str
+        The epoch whose weights are kept: "best" on validation, or the "last". Where few
+        sequences are there to validate, the best epoch is partly the luckiest, and the more so
+        the more a network's accuracy varies between epochs, as a sparse one's does.
 
     Raises
     ------
     ValueError
-        When hold is negative or not finite.
+        When hold is negative or not finite, or keep is neither.
     """
 
     learning_rate: float = 5e-3
@@ -58,10 +62,13 @@ class Settings:
     weight_decay: float = 0.0
     shift: float = 0.0
     hold: float = 0.0
+    keep: str = "best"
 
     def __post_init__(self) -> None:
         if not 0 <= self.hold < float("inf"):
             raise ValueError(f"hold must be a finite weight of at least 0, not {self.hold}")
+        if self.keep not in ("best", "last"):
+            raise ValueError(f"keep must be best or last, not {self.keep!r}")
 
     def hold_in(self, epoch: int) -> float:
         """Weight of the hold regularizer in an epoch, counted from 0."""
@@ -153,7 +160,7 @@ def fit(
     settings: Settings,
     report: Callable[[int, History], None] | None = None,
 ) -> History:
-    """Train a module in place; it ends with the weights of the best epoch on validation.
+    """Train a module in place; it ends with the weights of the epoch that `settings.keep` says.
 
     Parameters
     ----------
@@ -200,7 +207,7 @@ def fit(
         history.validation_loss.append(loss_now)
         # Equal accuracies are common on few sequences: the lower loss decides.
         score = (mark if module.target == "class" else -mark, -loss_now)
-        if score >= best and hold == settings.hold:
+        if hold == settings.hold and (score >= best or settings.keep == "last"):
             best, kept, history.best = score, copy.deepcopy(module.state_dict()), number
         if report is not None:
             report(number, history)

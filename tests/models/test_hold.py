@@ -120,3 +120,13 @@ def test_the_weight_rises_and_only_epochs_with_all_of_it_are_kept():
 def test_other_weights_are_refused(hold):
     with pytest.raises(ValueError, match="hold must be a finite weight of at least 0"):
         Settings(hold=hold)
+
+
+def test_the_last_epoch_is_kept_where_that_is_asked_for():
+    task = tiny_task()
+    module = training.build(task, training.Model(units=(4,)))
+    settings = Settings(learning_rate=1.0, epochs=5, keep="last")
+    history = fit(module, lambda _: [task.train], 1, task.validation, settings)
+    assert history.best == 4
+    with pytest.raises(ValueError, match="keep must be best or last, not 'first'"):
+        Settings(keep="first")

@@ -21,11 +21,19 @@ def trials(*rows):
     return [
         Trial(
             Setting(float(number), 0),
-            None,
-            SimpleNamespace(integer=right / 200, events=events, hold=0.5),
+            (SimpleNamespace(sequences=200, integer=right / 200, events=events, hold=0.5),),
         )
         for number, (right, events) in enumerate(rows)
     ]
+
+
+def test_folds_count_by_their_sequences():
+    big = SimpleNamespace(sequences=300, integer=1.0, events=(8.0, 2.0), hold=0.75)
+    small = SimpleNamespace(sequences=100, integer=0.6, events=(4.0, 6.0), hold=0.25)
+    trial = Trial(Setting(1.0, 0), (big, small))
+    assert trial.accuracy == pytest.approx(0.9)
+    assert trial.layer_events == pytest.approx((7.0, 3.0)) and trial.events == pytest.approx(10)
+    assert trial.hold == pytest.approx(0.625)
 
 
 @pytest.mark.parametrize(
@@ -76,9 +84,9 @@ def test_the_command_writes_networks_table_data_and_picture(tmp_path, capsys, mo
     options = ["--epochs", "2", "--units", "10", "6", "--output", str(output)]
     assert training.main(["digits", "--sparsity", *options]) == 0
     shown = capsys.readouterr()
-    assert "hold-4-theta-40" in shown.err and "4/4" in shown.err  # one progress bar for all
+    assert "hold-4-theta-40" in shown.err and "14/14" in shown.err  # one progress bar for all
     # The test part is looked at once, for the network that validation chose.
-    assert [len(part) for part in seen] == [203, 203, 450]
+    assert [len(part) for part in seen] == 6 * [449] + [450]
 
     folder = tmp_path / "d.sparsity"
     assert sorted(path.name for path in folder.iterdir()) == [
@@ -94,15 +102,14 @@ def test_the_command_writes_networks_table_data_and_picture(tmp_path, capsys, mo
     found = json.loads((folder / "sparsity.json").read_text())
     dense, sparse = found["trials"]
     assert (sparse["hold"], sparse["theta"]) == (4.0, 40)
-    assert dense["validation"]["agree"] and sparse["validation"]["agree"]
-    assert sum(sparse["validation"]["events"]) < sum(dense["validation"]["events"])
-    assert len(sparse["validation"]["events"]) == 2
+    assert all(fold["agree"] for trial in (dense, sparse) for fold in trial["folds"])
+    assert len(sparse["events"]) == 2 and sum(sparse["events"]) < sum(dense["events"])
 
     chosen = found["trials"][found["chosen"]]
-    assert load(output) == load(folder / chosen["network"])
     metrics = json.loads(output.with_suffix(".metrics.json").read_text())
     assert metrics["model"]["theta"] == [chosen["theta"]]
     assert metrics["settings"]["hold"] == chosen["hold"]
+    assert metrics["settings"]["keep"] == "last" and metrics["best_epoch"] == 1
 
     network = load(folder / "hold-4-theta-40.safetensors")
     assert [layer.theta for layer in network.spec.layers] == [40, 40]
@@ -110,13 +117,13 @@ def test_the_command_writes_networks_table_data_and_picture(tmp_path, capsys, mo
     assert evaluate(network, digits.load().validation).agree
 
 
-def test_a_setting_of_the_sweep_is_the_same_training_alone(tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "GRID", (Setting(0.0, 0), Setting(1.5, 8)))
+def test_what_a_sweep_keeps_is_the_same_training_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "GRID", (Setting(1.5, 8),))
     options = ["digits", "--epochs", "2", "--units", "6", "--output"]
     training.main([*options, str(tmp_path / "a.safetensors"), "--sparsity"])
-    training.main([*options, str(tmp_path / "b.safetensors"), "--hold", "1.5", "--theta", "8"])
-    alone = (tmp_path / "b.safetensors").read_bytes()
-    assert (tmp_path / "a.sparsity" / "hold-1.5-theta-8.safetensors").read_bytes() == alone
+    alone = ["--hold", "1.5", "--theta", "8", "--keep", "last"]
+    training.main([*options, str(tmp_path / "b.safetensors"), *alone])
+    assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
 
 
 def test_a_grid_that_the_network_cannot_have_is_refused_before_training(
