@@ -178,7 +178,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="examples:\n"
         "  python -m models.train digits\n"
         "  python -m models.train digits --seed 1 --units 32 32 --output build/two.safetensors\n"
-        "  python -m models.train digits --hold 2 --theta 16\n"
+        "  python -m models.train digits --hold 2 --theta 16 --keep last\n"
         "  python -m models.train digits --sparsity\n"
         "  python -m models.train adding --length 200\n"
         "  python -m models.train --data mine.npz --units 48 --epochs 100\n"
