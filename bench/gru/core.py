@@ -226,12 +226,12 @@ class GRUCore(wiring.Component):
         )
         read, write = memory.read_port(transparent_for=()), memory.write_port()
         index = Signal(range(depth + 1))
+        m.d.sync += sequencer.draining.eq(index != depth)
         with m.If(self.start):
             m.d.sync += index.eq(0)
         with m.Elif(rescale.logit_valid):
             m.d.sync += index.eq(index + 1)
         m.d.comb += [
-            sequencer.draining.eq(index != depth),
             read.addr.eq(self.address),
             self.logit.eq(read.data.as_signed()),
             write.addr.eq(index),

@@ -1,6 +1,6 @@
 """The elementwise part: candidate and new state of eight units, by one serial multiplier."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -18,20 +18,20 @@ from bench.gru.signatures import (
 
 
 class Elementwise(wiring.Component):
-    """Two rounds for each group of eight units, each nine cycles a unit.
+    """Two rounds for each group of eight units, each ten cycles a unit.
 
     The first makes the candidate, ``n = tanh(nx + ((r nh) >> 8))``, and begins when nx's first
-    row is there; the second makes the state, ``(256 n + 128 + z (h - n)) >> 8``, and begins when
+    row is there; the second makes the state, ``n + ((z (h - n) + 128) >> 8)``, and begins when
     z's is. A product adds the multiplicand, or nothing, and shifts right, for each bit of the
-    gate from the lowest on: what is shifted out is what the contract drops. The second
-    round's sum starts at ``256 n + 128``, so that the product ends as the new state.
+    gate from the lowest on; what is shifted out is what the contract drops. Then nx, or n, is
+    added.
 
-    All this happens while the lanes multiply; a multiplier in one cycle would save nothing but a
-    part of the last group's second round, which only the readout's first pass overlaps.
+    All this happens while the lanes multiply, but for the last group's second round, which the
+    readout overlaps in part. A multiplier that takes one cycle could save some 70 of 1900.
 
-    Throughput: a unit every nine cycles, after one cycle at the start and one at the end of a
-    round. **Assumption**: nh, r and nx of the next group come after the first round's end, its z
-    after the second's (`candidates_open` and `states_open` tell the sequencer).
+    Throughput: a unit every ten cycles, and two cycles more for a round. **Assumption**: nh, r
+    and nx of the next group come after the first round's end, its z after the second's
+    (`candidates_open` and `states_open` tell the sequencer).
 
     Members
     -------
@@ -82,48 +82,54 @@ class Elementwise(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         second = Signal()  # the round that runs, or the next
-        # One bit for each of a unit's cycles. A unit is loaded in the first, in which the one
-        # before it is finished; a product takes the others.
-        cycle = Signal(1 + GATE_FRACTION)
-        load, last = cycle[0], cycle[-1]
+        # One bit for each of a unit's cycles: load, products, and the addition behind.
+        cycle = Signal(1 + GATE_FRACTION + 1)
+        load, last_product, add = cycle[0], cycle[-2], cycle[-1]
         row = Signal(range(LANES + 1))
         finish = Signal()
         m.d.comb += finish.eq(load & row[-1])
         running, begin = self._rounds(m, second, finish)
-        m.d.sync += cycle.eq(Cat(begin | last, load & ~finish, cycle[1:-1]))
+        m.d.sync += cycle.eq(Cat(begin | add, load & ~finish, cycle[1:-1]))
         with m.If(finish):
             m.d.sync += row.eq(0)
-        # A cycle ahead, for the memories are read a cycle before a unit is loaded.
-        with m.Elif(cycle[-2]):
+        # Two cycles ahead, for the next unit's h - n is made before it is loaded.
+        with m.Elif(cycle[-3]):
             m.d.sync += row.eq(row + 1)
 
-        unit_row = row[:-1]
-        pre_activation = self._pre_activations(m, unit_row, last | ~running)
-        gate = self._gates(m, unit_row, second)
-        old = self._states(m, unit_row, second & finish)
-        total, product, leaves = Signal(signed(SUM_BITS + 1)), Signal(signed(SUM_BITS)), Signal()
-        candidate = self._candidates(m, unit_row, total, leaves & ~second)
+        product = Signal(signed(SUM_BITS), reset_less=True)
+        leaves = Signal()  # the unit that is finished, in the cycle that loads the next
         m.d.comb += leaves.eq(load & (row != 0))
         m.d.sync += [
             self.state.eq(product[:ACTIVATION_BITS]),
             self.state_valid.eq(leaves & second),
         ]
+        unit_row = row[:-1]
+        pre_activation = self._pre_activations(m, unit_row, add | ~running)
+        gate = self._gates(m, unit_row, second)
+        old = self._states(m, unit_row, second & finish)
+        candidate = self._candidates(m, unit_row, product, leaves & ~second)
 
-        # The multiplier.
+        # The multiplier. Its register takes the adder's output without a multiplexer between
+        # (loading is a reset, but for one bit); that is why the addition shifts as well, and
+        # why the second round is twice as large: nothing below the first bit is wanted.
         multiplicand = Signal(signed(SUM_BITS), reset_less=True)
         bits = Signal(GATE_FRACTION + 1, reset_less=True)
+        total = Signal(signed(SUM_BITS + 1))
         m.d.comb += total.eq(product + Mux(bits[0], multiplicand, 0))
+        difference = Signal(signed(ACTIVATION_BITS + 1), reset_less=True)
+        m.d.sync += [
+            difference.eq(old - candidate),
+            product.eq(total >> 1),
+            bits.eq(bits[1:]),
+        ]
         with m.If(load):
-            half = Const(1 << (GATE_FRACTION - 1), GATE_FRACTION)
             m.d.sync += [
-                product.eq(Mux(second, Cat(half, candidate), 0)),
-                multiplicand.eq(Mux(second, old - candidate, pre_activation)),
-                bits.eq(Cat(gate, 1)),  # the one adds nx in the end
+                product.eq(second << GATE_FRACTION),
+                multiplicand.eq(Mux(second, difference << 1, pre_activation)),
+                bits.eq(Cat(gate, 1)),  # the one is for the addition
             ]
-        with m.Else():
-            m.d.sync += [product.eq(total >> 1), bits.eq(bits[1:])]
-            with m.If(last):
-                m.d.sync += multiplicand.eq(pre_activation)  # nx, added by the next load
+        with m.If(last_product):
+            m.d.sync += multiplicand.eq(Mux(second, candidate << 1, pre_activation))
         return m
 
     def _rounds(self, m: Module, second: Signal, finish: Signal) -> tuple[Signal, Signal]:
@@ -177,33 +183,30 @@ class Elementwise(wiring.Component):
         ]
         return read.data
 
-    def _candidates(self, m: Module, row, total: Signal, leaves) -> Signal:
-        """Through the table and into a memory of eight, three cycles after they leave."""
+    def _candidates(self, m: Module, row, half: Signal, leaves) -> Signal:
+        """From half their sums through the table into a memory, two cycles after they leave."""
         m.submodules.tanh = table = lookup_table(TANH)
         m.submodules.candidates = memory = Memory(
             shape=unsigned(ACTIVATION_BITS), depth=LANES, init=[]
         )
         look = table.read_port()
         read, write = memory.read_port(transparent_for=()), memory.write_port()
-        sum_1 = Signal(signed(SUM_BITS + 1), reset_less=True)
-        index_2 = Signal(INDEX_BITS, reset_less=True)
-        valid = [Signal(name=f"candidate_{n}") for n in range(1, 4)]
+        index = Signal(INDEX_BITS, reset_less=True)
+        valid = [Signal(name=f"candidate_{n}") for n in range(1, 3)]
         write_row = Signal(range(LANES))
         m.d.sync += [
-            sum_1.eq(total),
-            index_2.eq(saturate(sum_1[SUM_FRACTION - TANH_FRACTION :], INDEX_BITS)),
+            index.eq(saturate(half[SUM_FRACTION - TANH_FRACTION - 1 :], INDEX_BITS)),
             valid[0].eq(leaves),
             valid[1].eq(valid[0]),
-            valid[2].eq(valid[1]),
         ]
         m.d.comb += [
-            look.addr.eq(index_2),
+            look.addr.eq(index),
             read.addr.eq(row),
             write.addr.eq(write_row),
             write.data.eq(look.data),
-            write.en.eq(valid[2]),
+            write.en.eq(valid[1]),
         ]
-        with m.If(valid[2]):
+        with m.If(valid[1]):
             m.d.sync += write_row.eq(write_row + 1)
         return read.data.as_signed()
 

@@ -109,14 +109,15 @@ class Sequencer(wiring.Component):
         with m.If(self.turn):
             m.d.sync += [end.eq(0), multiply.eq(1)]
             self._next_pass(m, multiply, settle, due, groups_left, groups, readouts)
-        newest = self._newest(m, missing, is_last)
-        # Either the logits are the last to come or, without a readout, the states.
-        with m.If(settle & Mux(due, ~self.draining, newest == size.columns - 1)):
+        self._wait_for_states(m, missing, is_last)
+        # Either the logits are the last to come or, without a readout, the states, of which
+        # the last is written in the cycle that closes them.
+        with m.If(settle & ~Mux(due, self.draining, self.states_open)):
             m.d.sync += [settle.eq(0), self.busy.eq(0)]
         return m
 
-    def _newest(self, m: Module, missing: Signal, is_last: Signal) -> Signal:
-        """Column of the newest state; `missing` if the column to issue is the one behind it."""
+    def _wait_for_states(self, m: Module, missing: Signal, is_last: Signal) -> None:
+        """Set `missing` where the readout's next column is the one behind the newest state."""
         newest = Signal(COLUMN_BITS)
         with m.If(self.start):
             m.d.sync += newest.eq(self._sizes.inputs - 1)
@@ -128,7 +129,6 @@ class Sequencer(wiring.Component):
             # A single group: the readout begins before there is any new state.
             with m.If(self.turn & (self.kind == Pass.UPDATE)):
                 m.d.sync += missing.eq(1)
-        return newest
 
     def _next_pass(self, m, multiply, settle, due, groups_left, groups, readouts) -> None:
         m.d.sync += self.column.eq(0)
