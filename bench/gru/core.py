@@ -1,5 +1,7 @@
 """The GRU core: vector memory, weight store, lanes, rescaling, elementwise part, sequencer."""
 
+from typing import Any
+
 from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import enum, stream, wiring
 from amaranth.lib.memory import Memory
@@ -17,7 +19,7 @@ from bench.gru.store import ADDRESS_BITS, WeightStore
 _PRODUCT = 128 * 127
 
 
-class Region(enum.Enum, shape=2):
+class Region(enum.Enum, shape=2):  # type: ignore[call-arg]
     """What a load writes: a quarter of a weight word, a bias, or the shift of a `Pass`."""
 
     WEIGHTS = 0
@@ -87,7 +89,7 @@ class GRUCore(wiring.Component):
     load_data : In(16)
     """
 
-    def __init__(self, sizes: Sizes, dsp: bool = True, model: bool = False):
+    def __init__(self, sizes: Sizes, dsp: bool = True, model: bool = False) -> None:
         self._sizes = sizes
         self._dsp = dsp
         self._model = model
@@ -108,7 +110,7 @@ class GRUCore(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         bits = accumulator_bits(self._sizes)
         m.submodules.sequencer = sequencer = Sequencer(self._sizes)
@@ -169,9 +171,7 @@ class GRUCore(wiring.Component):
         m.d.comb += [
             elementwise.start.eq(self.start),
             elementwise.first.eq(first),
-            elementwise.input_turned.eq(
-                sequencer.turn & (sequencer.kind == Pass.CANDIDATE_INPUT)
-            ),
+            elementwise.input_turned.eq(sequencer.turn & (sequencer.kind == Pass.CANDIDATE_INPUT)),
             elementwise.update_turned.eq(sequencer.turn & (sequencer.kind == Pass.UPDATE)),
             elementwise.idle.eq(~self.busy),
             elementwise.address.eq(self.address),

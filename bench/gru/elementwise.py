@@ -1,6 +1,8 @@
 """The elementwise part: candidate and new state of eight units, by one serial multiplier."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -59,27 +61,32 @@ class Elementwise(wiring.Component):
         No step runs.
     """
 
-    start: In(1)
-    first: In(1)
-    pre_activation: In(signed(SUM_BITS))
-    pre_activation_valid: In(1)
-    pre_activation_row: In(3)
-    from_input: In(1)
-    gate: In(GATE_FRACTION)
-    gate_valid: In(1)
-    gate_row: In(3)
-    is_update: In(1)
-    input_turned: In(1)
-    update_turned: In(1)
-    candidates_open: Out(1)
-    states_open: Out(1)
-    state: Out(signed(ACTIVATION_BITS))
-    state_valid: Out(1)
-    idle: In(1)
-    address: In(UNIT_BITS)
-    data: Out(signed(ACTIVATION_BITS))
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "start": In(1),
+                "first": In(1),
+                "pre_activation": In(signed(SUM_BITS)),
+                "pre_activation_valid": In(1),
+                "pre_activation_row": In(3),
+                "from_input": In(1),
+                "gate": In(GATE_FRACTION),
+                "gate_valid": In(1),
+                "gate_row": In(3),
+                "is_update": In(1),
+                "input_turned": In(1),
+                "update_turned": In(1),
+                "candidates_open": Out(1),
+                "states_open": Out(1),
+                "state": Out(signed(ACTIVATION_BITS)),
+                "state_valid": Out(1),
+                "idle": In(1),
+                "address": In(UNIT_BITS),
+                "data": Out(signed(ACTIVATION_BITS)),
+            }
+        )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         second = Signal()  # the round that runs, or the next
         # One bit for each of a unit's cycles: load, products, and the addition behind.
@@ -155,7 +162,7 @@ class Elementwise(wiring.Component):
             m.d.sync += self.states_open.eq(1)
         return running, begin
 
-    def _pre_activations(self, m: Module, row, state_part) -> Signal:
+    def _pre_activations(self, m: Module, row: Value, state_part: Value) -> Signal:
         """nh and nx of eight units; nh is read for a unit's load, nx for its end."""
         m.submodules.pre_activations = memory = Memory(
             shape=unsigned(SUM_BITS), depth=2 * LANES, init=[]
@@ -169,7 +176,7 @@ class Elementwise(wiring.Component):
         ]
         return read.data.as_signed()
 
-    def _gates(self, m: Module, row, second: Signal) -> Signal:
+    def _gates(self, m: Module, row: Value, second: Signal) -> Signal:
         """r and z of eight units."""
         m.submodules.gates = memory = Memory(
             shape=unsigned(GATE_FRACTION), depth=2 * LANES, init=[]
@@ -183,7 +190,7 @@ class Elementwise(wiring.Component):
         ]
         return read.data
 
-    def _candidates(self, m: Module, row, half: Signal, leaves) -> Signal:
+    def _candidates(self, m: Module, row: Value, half: Signal, leaves: Value) -> Signal:
         """From half their sums through the table into a memory, two cycles after they leave."""
         m.submodules.tanh = table = lookup_table(TANH)
         m.submodules.candidates = memory = Memory(
@@ -210,7 +217,7 @@ class Elementwise(wiring.Component):
             m.d.sync += write_row.eq(write_row + 1)
         return read.data.as_signed()
 
-    def _states(self, m: Module, row, group_done) -> Signal:
+    def _states(self, m: Module, row: Value, group_done: Value) -> Signal:
         """h of every unit, for its own update: read, and written back nine cycles later."""
         m.submodules.states = memory = Memory(
             shape=unsigned(ACTIVATION_BITS), depth=1 << UNIT_BITS, init=[]

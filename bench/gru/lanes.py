@@ -1,6 +1,8 @@
 """Eight multiply-accumulate lanes: one activation meets eight weights in each cycle."""
 
-from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Mux, Signal, signed
+from typing import Any
+
+from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -35,11 +37,11 @@ class DSPLane(wiring.Component):
 
     LATENCY = 3
 
-    def __init__(self, bits: int):
+    def __init__(self, bits: int) -> None:
         self._bits = bits
         super().__init__(_lane_signature(bits))
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         output = Signal(32)
         zero = Const(0, 1)
@@ -87,10 +89,10 @@ class ModelLane(wiring.Component):
 
     LATENCY = DSPLane.LATENCY
 
-    def __init__(self, bits: int):
+    def __init__(self, bits: int) -> None:
         super().__init__(_lane_signature(bits))
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         activation, weight = Signal(signed(8)), Signal(signed(8))
         parts, product = Signal(signed(16)), Signal(signed(16))
@@ -128,7 +130,7 @@ class LogicLane(wiring.Component):
 
     LATENCY = 3
 
-    def __init__(self, bits: int):
+    def __init__(self, bits: int) -> None:
         super().__init__(
             {
                 "double": In(_DIGITS),
@@ -140,7 +142,7 @@ class LogicLane(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         partial = []
         for digit in range(_DIGITS):
@@ -168,7 +170,7 @@ class LogicLane(wiring.Component):
         return m
 
 
-def _shifted(value, amount, fill):
+def _shifted(value: Value, amount: int, fill: Value) -> Value:
     return Cat(fill.replicate(amount), value).as_signed()
 
 
@@ -194,7 +196,7 @@ class Lanes(wiring.Component):
         Totals of lanes 0 to 7 in the eight cycles after.
     """
 
-    def __init__(self, bits: int, dsp: bool, model: bool):
+    def __init__(self, bits: int, dsp: bool, model: bool) -> None:
         self._bits = bits
         self._dsp = dsp
         self._model = model
@@ -209,7 +211,7 @@ class Lanes(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         if self._dsp:
             totals, clear, latency = self._dsp_lanes(m)
@@ -228,7 +230,7 @@ class Lanes(wiring.Component):
         m.d.comb += self.value.eq(held[0])
         return m
 
-    def _dsp_lanes(self, m: Module):
+    def _dsp_lanes(self, m: Module) -> tuple[list[Signal], Signal, int]:
         clear = Signal()
         totals = []
         kind = ModelLane if self._model else DSPLane
@@ -243,7 +245,7 @@ class Lanes(wiring.Component):
             totals.append(lane.total)
         return totals, clear, kind.LATENCY
 
-    def _logic_lanes(self, m: Module):
+    def _logic_lanes(self, m: Module) -> tuple[list[Signal], Signal, int]:
         clear = Signal()
         double, negative, zero = (Signal(_DIGITS, name=n) for n in ("double", "negative", "zero"))
         padded = Cat(Const(0, 1), self.activation)

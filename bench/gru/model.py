@@ -226,9 +226,7 @@ class Network:
 
     def _sum(self, total: Integers, gate: int) -> Integers:
         most = 1 << (BIAS_BITS - 1)
-        result: Integers = np.clip(
-            (total >> self.shifts[gate]) + self.bias[gate], -most, most - 1
-        )
+        result: Integers = np.clip((total >> self.shifts[gate]) + self.bias[gate], -most, most - 1)
         return result
 
 

@@ -1,6 +1,8 @@
 """From a pass's totals to pre-activations, gates and logits."""
 
-from amaranth.hdl import Module, Mux, Signal, signed, unsigned
+from typing import Any
+
+from amaranth.hdl import Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -8,6 +10,7 @@ from amaranth.lib.wiring import In, Out
 from bench.gru.lanes import LANES
 from bench.gru.model import SIGMOID, SIGMOID_FRACTION, SUM_FRACTION
 from bench.gru.signatures import (
+    GATE_PASSES,
     INDEX_BITS,
     SUM_BITS,
     Pass,
@@ -58,7 +61,7 @@ class Rescale(wiring.Component):
     load_data : In(16)
     """
 
-    def __init__(self, bits: int, biases: int):
+    def __init__(self, bits: int, biases: int) -> None:
         self._bits = bits
         self._address_bits = (biases - 1).bit_length()
         super().__init__(
@@ -85,7 +88,7 @@ class Rescale(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         # Stage 0: the total and its bias's address.
         active = Signal()
@@ -147,7 +150,7 @@ class Rescale(wiring.Component):
     def _shift_of_kind(self, m: Module) -> Signal:
         """Shift of the kind of pass that is captured; a logit has none."""
         chosen = Signal(SHIFT_BITS)
-        for kind in (kind for kind in Pass if kind is not Pass.READOUT):
+        for kind in GATE_PASSES:
             value = Signal(SHIFT_BITS, name=f"shift_{kind.name.lower()}")
             with m.If(self.load_shift & (self.load_address[:2] == kind.value)):
                 m.d.sync += value.eq(self.load_data)
@@ -175,7 +178,7 @@ class Rescale(wiring.Component):
         return read.data.as_signed()
 
 
-def _delayed(m: Module, name: str, value, cycles: int) -> list:
+def _delayed(m: Module, name: str, value: Value, cycles: int) -> list[Value]:
     """Return a value and what it was in each of the cycles before."""
     values = [value]
     for n in range(cycles):

@@ -1,5 +1,7 @@
 """The order of a step: passes over matrices, column by column, without a gap but one a pass."""
 
+from typing import Any
+
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -46,8 +48,9 @@ class Sequencer(wiring.Component):
         From the cycle after `start` until all is written.
     """
 
-    def __init__(self, sizes: Sizes):
+    def __init__(self, sizes: Sizes) -> None:
         self._sizes = sizes
+        self._readouts = -(-sizes.outputs // LANES)
         super().__init__(
             {
                 "start": In(1),
@@ -66,12 +69,12 @@ class Sequencer(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         size = self._sizes
-        groups, readouts = size.hidden // LANES, -(-size.outputs // LANES)
+        groups = size.hidden // LANES
         due = Signal()
-        groups_left = Signal(range(max(groups, readouts)))
+        groups_left = Signal(range(max(groups, self._readouts)))
         # What this cycle does; each decision is made in the cycle before, from registers.
         multiply, end, settle = Signal(), Signal(), Signal()
         is_last = Signal()
@@ -92,9 +95,7 @@ class Sequencer(wiring.Component):
                 multiply.eq(1),
             ]
         with m.If(self.issue):
-            before_last = Mux(
-                self.kind == Pass.CANDIDATE_INPUT, size.inputs - 2, size.columns - 2
-            )
+            before_last = Mux(self.kind == Pass.CANDIDATE_INPUT, size.inputs - 2, size.columns - 2)
             m.d.sync += [
                 self.column.eq(self.column + 1),
                 is_last.eq(self.column == before_last),
@@ -108,7 +109,7 @@ class Sequencer(wiring.Component):
         )
         with m.If(self.turn):
             m.d.sync += [end.eq(0), multiply.eq(1)]
-            self._next_pass(m, multiply, settle, due, groups_left, groups, readouts)
+            self._next_pass(m, multiply, settle, due, groups_left)
         self._wait_for_states(m, missing, is_last)
         # Either the logits are the last to come or, without a readout, the states, of which
         # the last is written in the cycle that closes them.
@@ -130,7 +131,9 @@ class Sequencer(wiring.Component):
             with m.If(self.turn & (self.kind == Pass.UPDATE)):
                 m.d.sync += missing.eq(1)
 
-    def _next_pass(self, m, multiply, settle, due, groups_left, groups, readouts) -> None:
+    def _next_pass(
+        self, m: Module, multiply: Signal, settle: Signal, due: Signal, left: Signal
+    ) -> None:
         m.d.sync += self.column.eq(0)
         with m.Switch(self.kind):
             with m.Case(Pass.CANDIDATE_STATE):
@@ -143,19 +146,19 @@ class Sequencer(wiring.Component):
                 m.d.sync += [
                     self.kind.eq(Pass.CANDIDATE_STATE),
                     self.column.eq(self._sizes.inputs),
-                    groups_left.eq(groups_left - 1),
+                    left.eq(left - 1),
                 ]
-                with m.If(groups_left == 0):
+                with m.If(left == 0):
                     m.d.sync += [
                         self.kind.eq(Pass.READOUT),
-                        groups_left.eq(readouts - 1),
+                        left.eq(self._readouts - 1),
                         multiply.eq(due),
                         settle.eq(~due),
                     ]
             with m.Case(Pass.READOUT):
                 m.d.sync += [
                     self.column.eq(self._sizes.inputs),
-                    groups_left.eq(groups_left - 1),
+                    left.eq(left - 1),
                 ]
-                with m.If(groups_left == 0):
+                with m.If(left == 0):
                     m.d.sync += [multiply.eq(0), settle.eq(1)]

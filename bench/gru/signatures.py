@@ -1,6 +1,6 @@
 """What the parts of the GRU core share: the kinds of pass, widths, tables, saturation."""
 
-from amaranth.hdl import Cat, Mux, unsigned
+from amaranth.hdl import Cat, Mux, Value, unsigned
 from amaranth.lib import enum
 from amaranth.lib.memory import Memory
 
@@ -17,7 +17,7 @@ INDEX_BITS = TABLE_HALF.bit_length()
 ACTIVATION_BITS = 8
 
 
-class Pass(enum.Enum, shape=3):
+class Pass(enum.Enum, shape=3):  # type: ignore[call-arg]
     """A pass multiplies eight rows of one kind; a group of eight units takes the first four.
 
     The candidate's recurrent part and the reset gate come first, so that their product is ready
@@ -31,7 +31,11 @@ class Pass(enum.Enum, shape=3):
     READOUT = 4
 
 
-def saturate(value, bits: int):
+#: The passes of a group, in their order.
+GATE_PASSES = (Pass.CANDIDATE_STATE, Pass.RESET, Pass.CANDIDATE_INPUT, Pass.UPDATE)
+
+
+def saturate(value: Value, bits: int) -> Value:
     """Return a signed value clipped to `bits` bits, as plain bits."""
     above = value[bits - 1 :]
     sign = value[-1]

@@ -1,5 +1,7 @@
 """The weight store: 64 bits a cycle, from four single-port RAMs side by side."""
 
+from typing import Any
+
 from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Mux, Signal, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
@@ -37,7 +39,7 @@ class WeightStore(wiring.Component):
     write_data : In(16)
     """
 
-    def __init__(self, words: int, model: bool):
+    def __init__(self, words: int, model: bool) -> None:
         if words > SPRAM_WORDS:
             raise ValueError(f"'words' must be at most {SPRAM_WORDS}, not {words}")
         self._words = words
@@ -52,7 +54,7 @@ class WeightStore(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         address = Signal(ADDRESS_BITS)
         m.d.comb += address.eq(Mux(self.write, self.write_address[2:], self.address))
