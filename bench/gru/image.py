@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -15,10 +16,10 @@ from bench.gru.store import COLUMNS
 __all__ = ["Load", "loads"]
 
 #: Region, address and 16 bits of data.
-Load = tuple[Region, int, int]
+Load = tuple[Any, int, int]
 
 #: Index into `Network.shifts` and `Network.bias`, which are of r, z, nx and nh.
-_GATE = {
+_GATE: dict[Any, int] = {
     Pass.CANDIDATE_STATE: 3,
     Pass.RESET: 0,
     Pass.CANDIDATE_INPUT: 2,
@@ -53,6 +54,6 @@ def _halves(pairs: Integers) -> Integers:
     return result.reshape(-1)
 
 
-def _region(region: Region, values: Integers) -> Iterator[Load]:
+def _region(region: Any, values: Integers) -> Iterator[Load]:
     for address, value in enumerate(values):
         yield region, address, int(value) & 0xFFFF

@@ -93,7 +93,8 @@ def quantize_inputs(x: Floats) -> Integers:
     return np.clip(_round(x, ACTIVATION_FRACTION), -128, 127)
 
 
-def _array(value: torch.Tensor) -> Floats:
+def _array(value: torch.Tensor | nn.Module) -> Floats:
+    assert isinstance(value, torch.Tensor)  # torch types a module's attributes as either
     return value.detach().cpu().numpy().astype(np.float64)
 
 

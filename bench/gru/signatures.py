@@ -1,5 +1,7 @@
 """What the parts of the GRU core share: the kinds of pass, widths, tables, saturation."""
 
+from typing import Any
+
 from amaranth.hdl import Cat, Mux, Value, unsigned
 from amaranth.lib import enum
 from amaranth.lib.memory import Memory
@@ -32,7 +34,7 @@ class Pass(enum.Enum, shape=3):  # type: ignore[call-arg]
 
 
 #: The passes of a group, in their order.
-GATE_PASSES = (Pass.CANDIDATE_STATE, Pass.RESET, Pass.CANDIDATE_INPUT, Pass.UPDATE)
+GATE_PASSES: tuple[Any, ...] = (Pass.CANDIDATE_STATE, Pass.RESET, Pass.CANDIDATE_INPUT, Pass.UPDATE)
 
 
 def saturate(value: Value, bits: int) -> Value:

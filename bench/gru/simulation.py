@@ -118,16 +118,20 @@ def simulate(
             states.append(await read(context, core.state, size.hidden))
             logits.append(await read(context, core.logit, size.outputs) if wanted else None)
 
-    async def listen(context: Any) -> None:
-        signals = [signal for _, signal in ports(core)]
-        async for _, _, *values in context.tick().sample(*signals):
-            record.append(tuple(values))
-
     simulator = Simulator(core)
     simulator.add_clock(1e-6)
     simulator.add_testbench(drive)
     simulator.add_testbench(feed, background=True)
     if record is not None:
-        simulator.add_process(listen)
+        simulator.add_process(_listener(core, record))
     simulator.run()
     return Trace(np.stack(states), logits, cycles)
+
+
+def _listener(core: GRUCore, record: Record) -> Any:
+    async def listen(context: Any) -> None:
+        signals = [signal for _, signal in ports(core)]
+        async for _, _, *values in context.tick().sample(*signals):
+            record.append(tuple(values))
+
+    return listen

@@ -87,8 +87,8 @@ def test_model_approximates_pytorch(seed):
     np.testing.assert_allclose(logits * scale, answers, atol=0.025)
 
 
-def test_state_is_held_by_a_full_update_gate_within_one_step_of_rounding():
-    """z is 255/256 at most, so a held state decays; the model does not hide that."""
+def test_largest_update_gate_holds_a_state():
+    """z is 255/256 at most; with n = 0, rounding keeps states up to 127 where they are."""
     sizes = Sizes(8, 8, 1)
     network = random_network(sizes, np.random.default_rng(0))
     held = Network(
