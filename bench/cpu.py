@@ -54,7 +54,7 @@ def additive(x: Tensor, state: State, weights: Weights) -> State:
     """``h' = h + clip(c - h, -z, z)``; see `models.gate`."""
     (h,) = state
     w, u, b = weights
-    z, c = torch.addmm(functional.linear(x, w, b), h, u.T).chunk(2, 1)
+    z, c = (functional.linear(x, w, b) + functional.linear(h, u)).chunk(2, 1)
     z, c = functional.relu(z), functional.hardtanh(c)
     return (h + torch.clamp(c - h, -z, z),)
 
@@ -75,7 +75,7 @@ def lstm(x: Tensor, state: State, weights: Weights) -> State:
     """The LSTM of `torch.nn.LSTMCell`, without its second bias."""
     h, c = state
     w, u, b = weights
-    i, f, g, o = torch.addmm(functional.linear(x, w, b), h, u.T).chunk(4, 1)
+    i, f, g, o = (functional.linear(x, w, b) + functional.linear(h, u)).chunk(4, 1)
     c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
     return torch.sigmoid(o) * torch.tanh(c), c
 

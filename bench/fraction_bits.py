@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,29 +18,11 @@ import torch
 from bench.record import write
 from models.qat import prepare_qat
 from models.tasks import adding, digits
-from models.tasks.data import Part, TaskData
+from models.tasks.data import TaskData, folds
 from models.train import DEFAULTS, build, epochs_of
 from models.training import fit, measure
 
 FOLDS = 5
-
-
-def folds() -> list[TaskData]:
-    """The digits' training and validation parts, cut into five folds."""
-    task = digits.load()
-    x = np.concatenate([task.train.x, task.validation.x])
-    y = np.concatenate([task.train.y, task.validation.y])
-    order = np.random.default_rng(0).permutation(len(x))
-    whole = Part(x[order], y[order])
-    rows = np.arange(len(x))
-    return [
-        replace(
-            task,
-            train=whole.take(rows[rows % FOLDS != fold]),
-            validation=whole.take(rows[rows % FOLDS == fold]),
-        )
-        for fold in range(FOLDS)
-    ]
 
 
 def train_with(task: TaskData, name: str, fraction_bits: int, seed: int) -> tuple[float, float]:
@@ -67,7 +48,7 @@ def main() -> None:
     torch.set_num_threads(1)
     runs: list[dict[str, Any]] = []
     for name, tasks in (
-        ("digits", [(seed, task) for seed, task in enumerate(folds())]),
+        ("digits", [(seed, task) for seed, task in enumerate(folds(digits.load(), FOLDS))]),
         ("adding", [(seed, adding.load(options.length)) for seed in options.adding_seeds]),
     ):
         for bits in options.fraction_bits:

@@ -52,6 +52,8 @@ class Evaluation:
         Over all steps and sequences; 0 differences mean agreement bit for bit.
     hold : float
         Share of (unit, valid step) pairs whose state stayed exactly as it was.
+    events : tuple of float
+        Units of each layer that changed in a valid step, on average: 0 to H_l.
     zero_weights : float
         Share of weights that are 0.
     """
@@ -64,6 +66,7 @@ class Evaluation:
     logits_different: int
     states_different: int
     hold: float
+    events: tuple[float, ...]
     zero_weights: float
 
     @property
@@ -95,7 +98,8 @@ def evaluate(network: Network, part: Part, size: int = 256) -> Evaluation:
     _check(network, part)
     module, golden = from_network(network), GoldenModel(network)
     marks = np.zeros(2)
-    compared = different = states_different = held = moves = 0
+    compared = different = states_different = steps = 0
+    changed = np.zeros(len(network.layers))
     for start in range(0, len(part), size):
         piece = part.take(np.arange(start, min(start + size, len(part))))
         lengths = None if piece.lengths is None else torch.from_numpy(piece.lengths)
@@ -113,11 +117,11 @@ def evaluate(network: Network, part: Part, size: int = 256) -> Evaluation:
         different += int((logits != integers.logits).sum())
         different += int((scores * float_steps != integers.scores).sum())
         valid = output.valid.numpy()
-        for floats, exact in zip(output.states, integers.states, strict=True):
+        steps += int(valid.sum())
+        for layer, (floats, exact) in enumerate(zip(output.states, integers.states, strict=True)):
             states_different += int((floats.numpy() * (1 << network.spec.hb) != exact).sum())
             before = np.concatenate([np.zeros_like(exact[:, :1]), exact[:, :-1]], axis=1)
-            held += int((exact == before)[valid].sum())
-            moves += int(valid.sum()) * exact.shape[2]
+            changed[layer] += (exact != before)[valid].sum()
     ternary = [a for name, a in network.tensors().items() if name.endswith((".W", ".U", ".R"))]
     qat, integer = marks / len(part)
     return Evaluation(
@@ -128,7 +132,8 @@ def evaluate(network: Network, part: Part, size: int = 256) -> Evaluation:
         logits_compared=compared,
         logits_different=different,
         states_different=states_different,
-        hold=held / moves,
+        hold=float(1 - changed.sum() / (steps * sum(network.spec.units))),
+        events=tuple((changed / steps).tolist()),
         zero_weights=float(sum((a == 0).sum() for a in ternary) / sum(a.size for a in ternary)),
     )
 
@@ -227,6 +232,7 @@ def describe(result: Evaluation) -> str:
         f"{result.measure:8} integer   {shown[1]}\n"
         f"agree              {agreement}\n"
         f"states held        {100 * result.hold:.1f} %\n"
+        f"events a step      {' + '.join(f'{count:.1f}' for count in result.events)}\n"
         f"zero weights       {100 * result.zero_weights:.1f} %"
     )
 

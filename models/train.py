@@ -1,6 +1,7 @@
 """`python -m models.train digits`: train a ternary network and write its file.
 
-Beside the network: a metrics JSON and a picture of the learning curve.
+Beside the network: a metrics JSON and a picture of the learning curve. With `--sparsity`, a
+grid of settings is cross-validated first and the sparsest accurate one used.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +31,12 @@ from models.export import export
 from models.file import check_path, save
 from models.float_network import AdditiveGatedNetwork
 from models.network import NetworkError
+from models.pictures import learning_curve, trade_off
 from models.qat import prepare_qat
+from models.sparsity import FOLDS, GRID, Setting, Trial, choose, figures, table
 from models.spec import READOUT_MODES
 from models.tasks import adding, arrays, digits
-from models.tasks.data import Part, TaskData, TaskError, check_value_range
+from models.tasks.data import Part, TaskData, TaskError, check_value_range, folds
 from models.training import History, Settings, batches, fit, measure
 from models.writing import check_folder, write_whole
 
@@ -42,11 +45,15 @@ __all__ = ["Model", "build", "epochs_of", "main", "train"]
 
 @dataclass(frozen=True)
 class Model:
-    """The network to build; see `AdditiveGatedNetwork` and `prepare_qat` for what these mean."""
+    """The network to build; see `AdditiveGatedNetwork` and `prepare_qat` for what these mean.
+
+    theta is the network file's: a dead zone in state steps of 2**-hb, 0 to 2M, one for all
+    layers or one for each.
+    """
 
     units: tuple[int, ...] = (64,)
     mode: str = "last"
-    theta: float = 0.0
+    theta: tuple[int, ...] = (0,)
     hb: int = 7
     input_scale: float = 1.0
     readout_scale: float = 1.0
@@ -64,14 +71,33 @@ DEFAULTS: dict[str, tuple[Model, Settings, int]] = {
 
 
 def build(task: TaskData, model: Model) -> AdditiveGatedNetwork:
-    """A float network for a task, weights drawn from PyTorch's generator."""
+    """A float network for a task, weights drawn from PyTorch's generator.
+
+    Raises
+    ------
+    NetworkError
+        When a theta is out of range, or there are neither one nor as many as layers.
+    """
+    furthest = 2 * ((1 << model.hb) - 1)
+    for theta in model.theta:
+        if not 0 <= theta <= furthest:
+            raise NetworkError(
+                f"theta must be from 0 to {furthest} (2M at hb = {model.hb}), not {theta}"
+            )
+    layers = len(model.units)
+    if len(model.theta) not in (1, layers):
+        raise NetworkError(
+            f"theta must be given once, or for each of {layers} layers, not {len(model.theta)} "
+            "times"
+        )
+    thetas = model.theta * layers if len(model.theta) == 1 else model.theta
     network = AdditiveGatedNetwork(
         task.normalisation.mean.size,
         model.units,
         task.outputs,
         mode=model.mode,
         target=task.target,
-        theta=model.theta,
+        theta=[theta / (1 << model.hb) for theta in thetas],
         normalisation=task.normalisation,
         input_scale=model.input_scale,
         readout_scale=model.readout_scale,
@@ -145,10 +171,15 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m models.train",
         description="Train a network with ternary weights from scratch and write it as a file "
         "that needs no PyTorch: build/NAME.safetensors, with NAME.metrics.json and NAME.png "
-        "(learning curve) beside it.",
+        "(learning curve) beside it. With --sparsity: a grid of --hold and --theta is "
+        "cross-validated, accuracy and events go as table, JSON and picture to "
+        "build/NAME.sparsity/, and NAME.safetensors is trained with the sparsest setting at most "
+        "half a point below the densest.",
         epilog="examples:\n"
         "  python -m models.train digits\n"
         "  python -m models.train digits --seed 1 --units 32 32 --output build/two.safetensors\n"
+        "  python -m models.train digits --hold 2 --theta 16 --keep last\n"
+        "  python -m models.train digits --sparsity\n"
         "  python -m models.train adding --length 200\n"
         "  python -m models.train --data mine.npz --units 48 --epochs 100\n"
         "\nmine.npz holds x [N, T, I] real, y [N] (integers: classes; reals: values) and\n"
@@ -165,7 +196,13 @@ def _parser() -> argparse.ArgumentParser:
     model = parser.add_argument_group("network (defaults: the good ones of the task)")
     model.add_argument("--units", type=_count, nargs="+", help="H of each layer, 1 to 4 layers")
     model.add_argument("--mode", choices=READOUT_MODES, help="readout")
-    model.add_argument("--theta", type=float, help="dead zone of the states, in [0, 2)")
+    model.add_argument(
+        "--theta",
+        type=int,
+        nargs="+",
+        metavar="N",
+        help="dead zone of the states in steps of 2**-hb, 0 to 2M; once or for each layer",
+    )
     model.add_argument("--hb", type=int, choices=range(3, 8), help="fraction bits of a state")
     model.add_argument("--input-scale", type=_positive, help="of the initial input weights")
     model.add_argument("--readout-scale", type=_positive, help="of the initial readout weights")
@@ -182,6 +219,15 @@ def _parser() -> argparse.ArgumentParser:
     loop.add_argument("--clip", type=_positive, help="largest norm of the gradient")
     loop.add_argument("--weight-decay", type=float, help="of AdamW, times the learning rate")
     loop.add_argument("--shift", type=float, help="share of batches moved by a pixel (digits)")
+    loop.add_argument(
+        "--hold", type=float, metavar="WEIGHT", help="of the penalty on changes of state (events)"
+    )
+    loop.add_argument(
+        "--keep", choices=("best", "last"), help="epoch kept: best on validation (default) or last"
+    )
+    loop.add_argument(
+        "--sparsity", action="store_true", help="sweep --hold and --theta: accuracy against events"
+    )
     return parser
 
 
@@ -203,9 +249,9 @@ def _chosen(default: Any, options: argparse.Namespace) -> Any:
     """The task's defaults with what the command line says instead."""
     names = {field.name for field in dataclasses.fields(default)}
     given = {n: v for n, v in vars(options).items() if n in names and v is not None}
-    if "units" in given:
-        given["units"] = tuple(given["units"])
-    return dataclasses.replace(default, **given)
+    for name in given.keys() & {"units", "theta"}:
+        given[name] = tuple(given[name])
+    return replace(default, **given)
 
 
 def _load_task(options: argparse.Namespace) -> TaskData:
@@ -226,6 +272,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("--iterations is for adding, whose batches are drawn fresh")
     if options.shift and kind != "digits":
         parser.error("--shift moves pictures: it is for digits only")
+    if options.sparsity and (options.hold is not None or options.theta is not None):
+        parser.error("--sparsity tries its own --hold and --theta: leave them out")
     try:
         model, settings = _chosen(model, options), _chosen(settings, options)
         return _run(options, _load_task(options), model, settings, options.iterations or iterations)
@@ -246,12 +294,19 @@ def _run(
     torch.set_num_threads(options.threads)
     output = options.output or Path("build") / f"{task.name}.safetensors"
     check_path(output)
+    if options.sparsity and task.target != "class":
+        raise TaskError("--sparsity compares accuracies: the task must have classes, not values")
     # A network that the contract does not allow is better refused now than after training, and
     # so is a folder that cannot be written.
-    export(prepare_qat(build(task, model), model.hb), task.name, task.labels, task.name)
+    plans = [(model, settings)]
+    cuts: list[TaskData] = []
+    if options.sparsity:
+        plans, cuts = _plans(model, settings), folds(task, FOLDS)
+    for planned, _ in plans:
+        export(prepare_qat(build(task, planned), planned.hb), task.name, task.labels, task.name)
     check_folder(output.parent)
-    started = time.perf_counter()
-    with tqdm(total=settings.epochs, desc=task.name, unit="epoch") as bar:
+    trainings = 1 + len(plans) * len(cuts)
+    with tqdm(total=settings.epochs * trainings, desc=task.name, unit="epoch") as bar:
 
         def report(number: int, history: History) -> None:
             bar.set_postfix(
@@ -259,25 +314,97 @@ def _run(
             )
             bar.update()
 
+        if cuts:
+            folder = output.with_suffix(".sparsity")
+            check_folder(folder)
+            trials = []
+            for plan in plans:
+                bar.set_description(f"{task.name} {_setting(*plan).name}")
+                trials.append(_try(folder, cuts, *plan, options.seed, report))
+            model, settings = plans[_compare(folder, task.name, trials)]
+            bar.set_description(f"{task.name} chosen")
+        started = time.perf_counter()
         module, history = train(task, model, settings, iterations, options.seed, report=report)
-    seconds = time.perf_counter() - started
-    network = export(module, task.name, task.labels, task.name)
+        run = _Run(model, settings, module, history, time.perf_counter() - started)
+    _finish(output, task, run, iterations, options.seed)
+    return 0
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One training, done."""
+
+    model: Model
+    settings: Settings
+    module: AdditiveGatedNetwork
+    history: History
+    seconds: float
+
+
+def _setting(model: Model, settings: Settings) -> Setting:
+    return Setting(settings.hold, model.theta[0])
+
+
+def _plans(model: Model, settings: Settings) -> list[tuple[Model, Settings]]:
+    """What a sweep trains; the epoch kept is the last, so that no luck is picked."""
+    return [
+        (replace(model, theta=(s.theta,)), replace(settings, hold=s.hold, keep="last"))
+        for s in GRID
+    ]
+
+
+def _try(
+    folder: Path,
+    cuts: Sequence[TaskData],
+    model: Model,
+    settings: Settings,
+    seed: int,
+    report: Callable[[int, History], None],
+) -> Trial:
+    """Cross-validate one setting; the first fold's network is written."""
+    results, setting = [], _setting(model, settings)
+    for number, cut in enumerate(cuts):
+        module, _ = train(cut, model, settings, seed=seed, report=report)
+        network = export(module, cut.name, cut.labels, cut.name)
+        results.append(evaluate(network, cut.validation))
+        if number == 0:
+            save(network, folder / f"{setting.name}.safetensors")
+    return Trial(setting, tuple(results))
+
+
+def _compare(folder: Path, name: str, trials: Sequence[Trial]) -> int:
+    """Write what a sweep gave; returns which setting to use."""
+    chosen = choose(trials)
+    rows = table(trials, chosen)
+    write_whole(folder / "sparsity.md", rows)
+    write_whole(folder / "sparsity.json", json.dumps(figures(trials, chosen), indent=2) + "\n")
+    write_whole(folder / "sparsity.png", trade_off(trials, chosen, name))
+    print(rows)
+    return chosen
+
+
+def _finish(output: Path, task: TaskData, run: _Run, iterations: int, seed: int) -> None:
+    """Write a network, its figures on the test part and its learning curve."""
+    history, network = run.history, export(run.module, task.name, task.labels, task.name)
     save(network, output)
     result = evaluate(network, task.test)
-    trained = measure(module, task.test)[0]
     metrics = {
         "task": task.name,
-        "seed": options.seed,
-        "seconds": round(seconds, 2),
+        "seed": seed,
+        "seconds": round(run.seconds, 2),
         "sequences": {
             "train": len(task.train), "validation": len(task.validation), "test": len(task.test)
         },
-        "model": asdict(model),
-        "settings": asdict(settings),
-        "iterations_per_epoch": iterations or -(-len(task.train) // settings.batch),
+        "model": asdict(run.model),
+        "settings": asdict(run.settings),
+        "iterations_per_epoch": iterations or -(-len(task.train) // run.settings.batch),
         "best_epoch": history.best,
         "validation": history.validation[history.best],
-        "test": {**asdict(result), "agree": result.agree, "before_export": trained},
+        "test": {
+            **asdict(result),
+            "agree": result.agree,
+            "before_export": measure(run.module, task.test)[0],
+        },
         "history": {
             "loss": history.loss,
             "validation": history.validation,
@@ -286,38 +413,11 @@ def _run(
         "torch": torch.__version__,
     }  # fmt: skip
     write_whole(output.with_suffix(".metrics.json"), json.dumps(metrics, indent=2) + "\n")
-    _plot(output.with_suffix(".png"), task, history)
+    write_whole(output.with_suffix(".png"), learning_curve(task, history))
     print(describe(result))
-    print(f"trained in         {seconds:.0f} s; epoch {history.best + 1} of {settings.epochs} kept")
+    print(f"trained in         {run.seconds:.0f} s; epoch {history.best + 1} of "
+          f"{run.settings.epochs} kept")  # fmt: skip
     print(f"network            {output}")
-    return 0
-
-
-def _plot(path: Path, task: TaskData, history: History) -> None:
-    import io
-
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 4), layout="constrained")
-    axes = figure.subplots()
-    epochs = np.arange(1, len(history.loss) + 1)
-    axes.semilogy(epochs, history.loss, label="training loss")
-    axes.semilogy(epochs, history.validation_loss, label="validation loss")
-    axes.axvline(history.best + 1, color="grey", linestyle=":", label="epoch kept")
-    axes.set_xlabel("epoch")
-    axes.set_ylabel("cross-entropy" if task.target == "class" else "mean squared error")
-    lines = axes.get_legend_handles_labels()
-    if task.target == "class":
-        right = axes.twinx()
-        right.plot(epochs, 100 * np.array(history.validation), "g", label="validation accuracy")
-        right.set_ylabel("%")
-        more = right.get_legend_handles_labels()
-        lines = (lines[0] + more[0], lines[1] + more[1])
-    figure.legend(*lines, loc="outside lower center", ncols=4)
-    axes.set_title(task.name)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=120)
-    write_whole(path, buffer.getvalue())
 
 
 if __name__ == "__main__":

@@ -12,9 +12,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.float_network import AdditiveGatedNetwork, Output
+from models.hold import movement
 from models.tasks.data import Part
 
 __all__ = ["History", "Settings", "answers", "batches", "fit", "loss_of", "measure"]
+
+HOLD_RAMP = 0.5
+"""Share of the epochs in which the weight of the hold regularizer rises."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,19 @@ class Settings:
     shift : float
         Share of batches in which every sequence is moved by -1, 0 or 1 steps and features
         (pictures only).
+    hold : float
+        Weight of the hold regularizer (`models.hold.movement`) in the loss, at least 0. It
+        rises from 0 along the first half of the epochs, so that a network first learns its
+        task; no epoch before the weight is whole is kept.
+    keep : str
+        The epoch whose weights are kept: "best" on validation, or the "last". Where few
+        sequences are there to validate, the best epoch is partly the luckiest, and the more so
+        the more a network's accuracy varies between epochs, as a sparse one's does.
+
+    Raises
+    ------
+    ValueError
+        When hold is negative or not finite, or keep is neither.
     """
 
     learning_rate: float = 5e-3
@@ -44,6 +61,18 @@ class Settings:
     clip: float = 1.0
     weight_decay: float = 0.0
     shift: float = 0.0
+    hold: float = 0.0
+    keep: str = "best"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.hold < float("inf"):
+            raise ValueError(f"hold must be a finite weight of at least 0, not {self.hold}")
+        if self.keep not in ("best", "last"):
+            raise ValueError(f"keep must be best or last, not {self.keep!r}")
+
+    def hold_in(self, epoch: int) -> float:
+        """Weight of the hold regularizer in an epoch, counted from 0."""
+        return self.hold * min(1.0, (epoch + 1) / (HOLD_RAMP * self.epochs))
 
 
 @dataclass
@@ -64,19 +93,20 @@ def answers(module: AdditiveGatedNetwork, output: Output) -> Tensor:
     return scores.float()
 
 
-def loss_of(module: AdditiveGatedNetwork, output: Output, y: Tensor) -> Tensor:
-    """Cross-entropy for classes, mean squared error for values.
+def loss_of(module: AdditiveGatedNetwork, output: Output, y: Tensor, hold: float = 0.0) -> Tensor:
+    """Cross-entropy for classes, mean squared error for values, plus hold times the movement.
 
     In mode "every", every valid step of a sequence is asked for its target.
     """
+    penalty = hold * movement(output) if hold else 0.0
     if module.mode == "every":
         steps = output.logits[output.valid]
         y = y.unsqueeze(1).expand(output.valid.shape)[output.valid]
     else:
         steps = answers(module, output)
     if module.target == "class":
-        return functional.cross_entropy(steps, y)
-    return functional.mse_loss(steps, y.float().unsqueeze(1).expand_as(steps))
+        return functional.cross_entropy(steps, y) + penalty
+    return functional.mse_loss(steps, y.float().unsqueeze(1).expand_as(steps)) + penalty
 
 
 def batches(part: Part, size: int, rng: np.random.Generator, shift: float = 0.0) -> Iterable[Part]:
@@ -106,13 +136,15 @@ def run(module: AdditiveGatedNetwork, part: Part) -> Output:
 
 
 @torch.no_grad()
-def measure(module: AdditiveGatedNetwork, part: Part, size: int = 512) -> tuple[float, float]:
-    """Accuracy (classes) or mean squared error (values), and loss, over a part."""
+def measure(
+    module: AdditiveGatedNetwork, part: Part, size: int = 512, hold: float = 0.0
+) -> tuple[float, float]:
+    """Accuracy (classes) or mean squared error (values), and loss (`loss_of`), over a part."""
     losses, marks = 0.0, 0.0
     for start in range(0, len(part), size):
         piece = part.take(np.arange(start, min(start + size, len(part))))
         output, y = run(module, piece), torch.from_numpy(piece.y)
-        losses += float(loss_of(module, output, y)) * len(piece)
+        losses += float(loss_of(module, output, y, hold)) * len(piece)
         if module.target == "class":
             marks += float((output.scores.argmax(dim=1) == y).sum())
         else:
@@ -128,7 +160,7 @@ def fit(
     settings: Settings,
     report: Callable[[int, History], None] | None = None,
 ) -> History:
-    """Train a module in place; it ends with the weights of the best epoch on validation.
+    """Train a module in place; it ends with the weights of the epoch that `settings.keep` says.
 
     Parameters
     ----------
@@ -158,9 +190,9 @@ def fit(
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.epochs * iterations)
     history, kept, best = History(), copy.deepcopy(module.state_dict()), (-np.inf, -np.inf)
     for number in range(settings.epochs):
-        losses = []
+        losses, hold = [], settings.hold_in(number)
         for batch in epoch(number):
-            loss = loss_of(module, run(module, batch), torch.from_numpy(batch.y))
+            loss = loss_of(module, run(module, batch), torch.from_numpy(batch.y), hold)
             if not torch.isfinite(loss):
                 raise FloatingPointError(f"the loss became {loss.item()} in epoch {number}")
             optimizer.zero_grad()
@@ -169,13 +201,13 @@ def fit(
             optimizer.step()
             schedule.step()
             losses.append(float(loss.detach()))
-        mark, loss_now = measure(module, validation)
+        mark, loss_now = measure(module, validation, hold=hold)
         history.loss.append(float(np.mean(losses)))
         history.validation.append(mark)
         history.validation_loss.append(loss_now)
         # Equal accuracies are common on few sequences: the lower loss decides.
         score = (mark if module.target == "class" else -mark, -loss_now)
-        if score >= best:
+        if hold == settings.hold and (score >= best or settings.keep == "last"):
             best, kept, history.best = score, copy.deepcopy(module.state_dict()), number
         if report is not None:
             report(number, history)

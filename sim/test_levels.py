@@ -160,11 +160,12 @@ def test_bitstream_that_is_not_its_reports_is_refused(altered, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "status"), [((), 0), (("--strict",), 3), (("--levels", "golden,bitstream"), 3)]
+    ("arguments", "status"), [((), 3), (("--strict",), 3), (("--levels", "golden,bitstream"), 3)]
 )
 def test_missing_icebox_is_a_skipped_level_and_no_silent_pass(
     shipped, tmp_path, monkeypatch, capsys, arguments, status
 ):
+    # No hardware level is left, which is no success either.
     for level in ("rtl", "netlist"):
         monkeypatch.setitem(designs.DESIGNS, level, _unavailable)
     monkeypatch.setattr(designs, "shutil", SimpleNamespace(which=lambda *_: None))

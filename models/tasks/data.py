@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from models.network import Normalisation
 from models.spec import BIAS_MAX, FRACTION_BITS
 
-__all__ = ["Part", "TaskData", "TaskError", "check_value_range", "normalise", "split"]
+__all__ = ["Part", "TaskData", "TaskError", "check_value_range", "folds", "normalise", "split"]
 
 
 class TaskError(ValueError):
@@ -109,6 +109,48 @@ def split(
             ranks[rows] = (np.arange(len(rows)) + rng.random()) / len(rows)
         order = order[np.argsort(ranks[order], kind="stable")]
     return part.take(np.sort(order[wanted:])), part.take(np.sort(order[:wanted]))
+
+
+def folds(task: TaskData, count: int) -> list[TaskData]:
+    """The task cut for cross-validation: every sequence but the test part's validates once.
+
+    Parameters
+    ----------
+    task : TaskData
+        Its training and validation parts are joined, shuffled and dealt out.
+    count : int
+        Folds, 2 or more.
+
+    Returns
+    -------
+    list of TaskData
+        Each with another share for validation and the rest for training; the test part, which
+        nobody should look at yet, is as it was.
+
+    Raises
+    ------
+    TaskError
+        When there are fewer sequences than folds, or fewer than 2 folds.
+    """
+    parts = (task.train, task.validation)
+    lengths = [part.lengths for part in parts if part.lengths is not None]
+    joined = Part(
+        np.concatenate([part.x for part in parts]),
+        np.concatenate([part.y for part in parts]),
+        np.concatenate(lengths) if lengths else None,
+    )
+    if not 2 <= count <= len(joined):
+        raise TaskError(f"there must be 2 to {len(joined)} folds, one sequence each, not {count}")
+    whole = joined.take(np.random.default_rng(0).permutation(len(joined)))
+    rows = np.arange(len(whole))
+    return [
+        replace(
+            task,
+            train=whole.take(rows[rows % count != fold]),
+            validation=whole.take(rows[rows % count == fold]),
+        )
+        for fold in range(count)
+    ]
 
 
 def normalise(part: Part) -> Normalisation:

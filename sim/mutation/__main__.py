@@ -60,6 +60,7 @@ _LINK = (
     "tests/host/test_board.py",
 )
 _FIRST = {
+    "readout": "tests/hdl/core/test_readout.py",
     "uart": "tests/hdl/link/test_uart.py",
     "cobs": "tests/hdl/link/test_cobs.py",
     "receiver": "tests/hdl/link/test_receiver.py",

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models.tasks import adding, arrays, digits
-from models.tasks.data import Part, TaskError, check_value_range, normalise, split
+from models.tasks.data import Part, TaskError, check_value_range, folds, normalise, split
 
 
 def test_digits_are_the_real_ones_split_as_promised():
@@ -159,6 +159,34 @@ def test_split_is_stratified_disjoint_and_repeatable(seed):
     for label in range(3):
         assert abs((taken.y == label).sum() - (y == label).sum() / 4) <= 1.5
     assert np.array_equal(split(part, 0.25, seed, classes=True)[1].x, taken.x)
+
+
+def test_in_folds_every_sequence_validates_once_and_never_trains_there():
+    task = digits.load()
+    cuts = folds(task, 3)
+    assert [len(cut.validation) for cut in cuts] == [449, 449, 449]
+    pictures = [part.x for part in (task.train, task.validation)]
+    wanted = {x.tobytes() for x in np.concatenate(pictures)}
+    seen = [{x.tobytes() for x in cut.validation.x} for cut in cuts]
+    assert set.union(*seen) == wanted and sum(map(len, seen)) == len(wanted)
+    for cut, own in zip(cuts, seen, strict=True):
+        assert not own & {x.tobytes() for x in cut.train.x}
+        assert len(cut.train) == 898 and cut.test is task.test
+
+
+def test_folds_keep_lengths_beside_their_sequences(tmp_path):
+    lengths = np.arange(90) % 5 + 1
+    x = np.repeat(lengths[:, None, None], 5, axis=1).astype(float)
+    np.savez(tmp_path / "l.npz", x=x, y=lengths % 2, lengths=lengths)
+    for cut in folds(arrays.load(tmp_path / "l.npz"), 4):
+        assert (cut.train.x[:, 0, 0] == cut.train.lengths).all()
+        assert (cut.validation.x[:, 0, 0] == cut.validation.lengths).all()
+
+
+@pytest.mark.parametrize("count", [1, 1348])
+def test_other_numbers_of_folds_are_refused(count):
+    with pytest.raises(TaskError, match=f"2 to 1347 folds, one sequence each, not {count}"):
+        folds(digits.load(), count)
 
 
 def test_split_refuses_to_leave_nothing():

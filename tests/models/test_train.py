@@ -70,12 +70,12 @@ def test_own_classes_train_in_every_mode(tmp_path, capsys, mode):
     lengths = rng.integers(2, 8, 150)
     np.savez(tmp_path / "mine.npz", x=x, y=y, lengths=lengths)
     output = tmp_path / "mine.safetensors"
-    options = ["--units", "12", "10", "--hb", "6", "--theta", "0.02", "--epochs", "12"]
+    options = ["--units", "12", "10", "--hb", "6", "--theta", "1", "3", "--epochs", "12"]
     data = ["--data", str(tmp_path / "mine.npz"), "--output", str(output), "--mode", mode]
     assert training.main([*data, *options, "--batch", "8", "--learning-rate", "0.01"]) == 0
     network = load(output)
     assert network.spec.readout.mode == mode
-    assert [layer.theta for layer in network.spec.layers] == [1, 1]
+    assert [layer.theta for layer in network.spec.layers] == [1, 3]
     assert 90 < network.normalisation.mean[1] < 110
     metrics = json.loads(output.with_suffix(".metrics.json").read_text())
     assert metrics["test"]["integer"] > 0.8 and metrics["test"]["agree"]
@@ -115,6 +115,9 @@ def test_adding_trains_on_fresh_sequences(tmp_path):
         (["adding", "--shift", "0.5"], "digits only"),
         (["letters"], "invalid choice: 'letters'"),
         (["digits", "--units", "0"], "at least 1"),
+        (["digits", "--theta", "0.5"], "invalid int value"),
+        (["digits", "--sparsity", "--hold", "1"], "leave them out"),
+        (["digits", "--sparsity", "--theta", "1"], "leave them out"),
         (["digits", "--learning-rate", "nan"], "must be positive"),
         (["digits", "--hb", "8"], "invalid choice"),
     ],
@@ -132,7 +135,12 @@ def test_wrong_options_are_refused(arguments, message, capsys):
         (["--data", "none.npz"], "error: none.npz: cannot be read"),
         (["digits", "--units", "258"], "at most 257 sources"),
         (["digits", "--units", "4", "4", "4", "4", "4"], "1 to 4 layers"),
-        (["digits", "--theta", "2"], "theta must be in"),
+        (["digits", "--theta", "255"], "theta must be from 0 to 254 (2M at hb = 7), not 255"),
+        (["digits", "--theta", "-1"], "theta must be from 0 to 254 (2M at hb = 7), not -1"),
+        (["digits", "--theta", "15", "--hb", "3"], "0 to 14 (2M at hb = 3), not 15"),
+        (["digits", "--theta", "1", "2"], "once, or for each of 1 layers, not 2 times"),
+        (["digits", "--hold", "-1"], "hold must be a finite weight of at least 0, not -1"),
+        (["adding", "--sparsity"], "must have classes"),
         (["adding", "--length", "1"], "length of at least 2"),
         (["digits", "--output", "d.bin"], "must end in .safetensors"),
     ],

@@ -1,0 +1,96 @@
+"""What training draws: a learning curve, and accuracy against events."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from models.sparsity import POINTS, Trial, densest
+from models.tasks.data import TaskData
+from models.training import History
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["learning_curve", "trade_off"]
+
+
+def _figure(height: float) -> Figure:
+    from matplotlib.figure import Figure  # slow to import, and not needed before training is done
+
+    return Figure(figsize=(7, height), layout="constrained")
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=120)
+    return buffer.getvalue()
+
+
+def learning_curve(task: TaskData, history: History) -> bytes:
+    """Losses and validation accuracy over the epochs as a PNG."""
+    figure = _figure(4)
+    axes = figure.subplots()
+    epochs = np.arange(1, len(history.loss) + 1)
+    axes.semilogy(epochs, history.loss, label="training loss")
+    axes.semilogy(epochs, history.validation_loss, label="validation loss")
+    axes.axvline(history.best + 1, color="grey", linestyle=":", label="epoch kept")
+    axes.set_xlabel("epoch")
+    axes.set_ylabel("cross-entropy" if task.target == "class" else "mean squared error")
+    lines = axes.get_legend_handles_labels()
+    if task.target == "class":
+        right = axes.twinx()
+        right.plot(epochs, 100 * np.array(history.validation), "g", label="validation accuracy")
+        right.set_ylabel("%")
+        more = right.get_legend_handles_labels()
+        lines = (lines[0] + more[0], lines[1] + more[1])
+    figure.legend(*lines, loc="outside lower center", ncols=4)
+    axes.set_title(task.name)
+    return _png(figure)
+
+
+def trade_off(trials: Sequence[Trial], chosen: int, title: str) -> bytes:
+    """Validation accuracy against events a step as a PNG, the chosen setting marked."""
+    figure = _figure(4.5)
+    axes = figure.subplots()
+    for number, theta in enumerate(sorted({trial.setting.theta for trial in trials})):
+        own = [trial for trial in trials if trial.setting.theta == theta]
+        axes.plot(
+            [trial.events for trial in own],
+            [100 * trial.accuracy for trial in own],
+            marker="os^Dv"[number % 5],
+            label=f"theta = {theta}",
+        )
+    for trial in trials:
+        axes.annotate(
+            f"{trial.setting.hold:g}",
+            (trial.events, 100 * trial.accuracy),
+            textcoords="offset points",
+            xytext=(5, 5),
+        )
+    best = trials[chosen]
+    axes.plot(
+        [best.events],
+        [100 * best.accuracy],
+        "o",
+        markersize=16,
+        markerfacecolor="none",
+        markeredgecolor="black",
+        label="chosen",
+    )
+    axes.axhline(
+        100 * densest(trials).accuracy - POINTS,
+        color="grey",
+        linestyle=":",
+        label=f"{POINTS} points below the densest",
+    )
+    axes.margins(0.08)
+    axes.set_xlim(left=0)
+    axes.set_xlabel("events a step (hidden units that changed)")
+    axes.set_ylabel("accuracy on validation, %")
+    axes.set_title(f"{title}: numbers are the weight of the hold regularizer")
+    axes.legend(loc="lower right")
+    return _png(figure)
