@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.arguments import bench_parser, count, guarded
 from bench.record import write
 from hdl.boards import load_board
 from hdl.build import BuildError, build
@@ -102,24 +103,9 @@ def read_baseline(path: Path) -> dict[str, Figures]:
     return stores
 
 
-def _seeds(text: str) -> int:
-    try:
-        value = int(text)
-    except ValueError:
-        value = 0
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"expected a number of at least 1, not {text!r}")
-    return value
-
-
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m bench.engine",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--seeds", type=_seeds, default=6, metavar="N", help="seeds 1 to N (6)")
-    parser.add_argument("--output", type=Path, default=Path("build/bench/engine.json"))
+    parser = bench_parser("engine", __doc__)
+    parser.add_argument("--seeds", type=count, default=6, metavar="N", help="seeds 1 to N (6)")
     parser.add_argument("--quick", action="store_true", help="block RAM and seed 1 only")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--check", action="store_true", help="fail if worse than the baseline")
@@ -135,12 +121,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
-    options = _parse(arguments)
-    try:
-        return _run(options)
-    except (BuildError, OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    return guarded(_run, _parse(arguments))
 
 
 def _run(options: argparse.Namespace) -> int:
