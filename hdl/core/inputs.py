@@ -20,7 +20,7 @@ class InputFront(wiring.Component):
     Members
     -------
     bytes : In(stream of signed(8))
-        The step's inputs in order; taken only between `start` and the last one.
+        The step's inputs in order. The next step's first byte is taken as soon as it is there.
     start : In(1)
         Begin a step of `count` bytes.
     count : In(9)
@@ -53,6 +53,16 @@ class InputFront(wiring.Component):
         read = memory.read_port(transparent_for=())
         write = memory.write_port()
 
+        # A byte that cannot go on waits in a register of its own, so that `ready` is a register:
+        # the link's buffer hangs on it.
+        spare = Signal(signed(8), reset_less=True)
+        spare_valid = Signal()
+        available = Signal()
+        m.d.comb += [
+            self.bytes.ready.eq(~spare_valid),
+            available.eq(spare_valid | self.bytes.valid),
+        ]
+
         # Stage 0 reads a byte's predecessor, stage 1 compares, stage 2 offers. The count of the
         # bytes to come is the input's number.
         remaining = Signal(SOURCE_BITS, reset_less=True)
@@ -73,10 +83,9 @@ class InputFront(wiring.Component):
             ),
             # A byte waits for its own way only.
             move.eq(~(value_valid & Mux(value_index[0], blocked[1], blocked[0]))),
-            self.bytes.ready.eq(taking & move),
-            accept.eq(self.bytes.valid & self.bytes.ready),
+            accept.eq(available & taking & move),
             self.busy.eq(taking | value_valid | offered),
-            self.starved.eq(taking & ~value_valid & ~offered & ~self.bytes.valid),
+            self.starved.eq(taking & ~value_valid & ~offered & ~available),
             read.addr.eq(remaining),
             read.en.eq(move),
         ]
@@ -89,10 +98,13 @@ class InputFront(wiring.Component):
             write.data.eq(value),
             write.en.eq(value_valid & move),
         ]
+        m.d.sync += spare_valid.eq(available & ~accept)
+        with m.If(~spare_valid):
+            m.d.sync += spare.eq(self.bytes.payload)
         with m.If(move):
             m.d.sync += [
                 value_valid.eq(accept),
-                value.eq(self.bytes.payload),
+                value.eq(Mux(spare_valid, spare, self.bytes.payload)),
                 value_index.eq(remaining),
             ]
         event = Signal()
