@@ -12,7 +12,7 @@ from hdl.build import BuildError
 from hdl.toolchain import ToolError
 from models.writing import check_folder
 
-__all__ = ["bench_parser", "count", "guarded", "seed"]
+__all__ = ["bench_parser", "count", "guarded", "seed_value"]
 
 #: What PyTorch and NumPy both take.
 _LARGEST_SEED = (1 << 64) - 1
@@ -29,7 +29,7 @@ def count(text: str) -> int:
     return value
 
 
-def seed(text: str) -> int:
+def seed_value(text: str) -> int:
     """Argument type: a seed of random numbers, 0 to 2**64 - 1."""
     try:
         value = int(text)

@@ -4,20 +4,20 @@ import argparse
 
 import pytest
 
-from bench.arguments import bench_parser, count, guarded, seed
+from bench.arguments import bench_parser, count, guarded, seed_value
 from hdl.build import BuildError
 from hdl.toolchain import ToolError
 
 
 @pytest.mark.parametrize("text", ["0", "1", str(2**64 - 1)])
 def test_seeds_are_taken(text):
-    assert seed(text) == int(text)
+    assert seed_value(text) == int(text)
 
 
 @pytest.mark.parametrize("text", ["-1", str(2**64), "one", "1.5", ""])
 def test_other_seeds_are_refused(text):
     with pytest.raises(argparse.ArgumentTypeError, match=r"from 0 to 2\*\*64 - 1, not"):
-        seed(text)
+        seed_value(text)
 
 
 @pytest.mark.parametrize("text", ["0", "-3", "x"])
