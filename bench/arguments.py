@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import errno
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from hdl.build import BuildError
 from hdl.toolchain import ToolError
-from models.writing import check_folder
+from models.writing import check_output
 
 __all__ = ["bench_parser", "count", "guarded", "seed_value"]
 
@@ -57,11 +56,7 @@ def bench_parser(module: str, description: str | None) -> argparse.ArgumentParse
 def guarded(run: Callable[[argparse.Namespace], int], options: argparse.Namespace) -> int:
     """Run a bench: the output's place is tried first, and what goes wrong is said in a line."""
     try:
-        check_folder(options.output.parent)
-        if options.output.is_dir():
-            raise IsADirectoryError(
-                errno.EISDIR, "expected a file, found a folder", str(options.output)
-            )
+        check_output(options.output)
         return run(options)
     except (BuildError, ToolError, OSError, ValueError, FloatingPointError) as error:
         print(f"error: {error}", file=sys.stderr)
