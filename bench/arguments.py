@@ -9,9 +9,12 @@ from pathlib import Path
 
 from hdl.build import BuildError
 from hdl.toolchain import ToolError
-from models.writing import check_folder
+from models.writing import check_output
 
-__all__ = ["bench_parser", "count", "guarded"]
+__all__ = ["bench_parser", "count", "guarded", "seed_value"]
+
+#: What PyTorch and NumPy both take.
+_LARGEST_SEED = (1 << 64) - 1
 
 
 def count(text: str) -> int:
@@ -22,6 +25,17 @@ def count(text: str) -> int:
         value = 0
     if value < 1:
         raise argparse.ArgumentTypeError(f"expected a number of at least 1, not {text!r}")
+    return value
+
+
+def seed_value(text: str) -> int:
+    """Argument type: a seed of random numbers, 0 to 2**64 - 1."""
+    try:
+        value = int(text)
+    except ValueError:
+        value = -1
+    if not 0 <= value <= _LARGEST_SEED:
+        raise argparse.ArgumentTypeError(f"expected a seed from 0 to 2**64 - 1, not {text!r}")
     return value
 
 
@@ -40,10 +54,10 @@ def bench_parser(module: str, description: str | None) -> argparse.ArgumentParse
 
 
 def guarded(run: Callable[[argparse.Namespace], int], options: argparse.Namespace) -> int:
-    """Run a bench: the output's folder is tried first, and what goes wrong is said in a line."""
+    """Run a bench: the output's place is tried first, and what goes wrong is said in a line."""
     try:
-        check_folder(options.output.parent)
+        check_output(options.output)
         return run(options)
-    except (BuildError, ToolError, OSError, ValueError) as error:
+    except (BuildError, ToolError, OSError, ValueError, FloatingPointError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

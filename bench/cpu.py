@@ -10,30 +10,32 @@ drift, ratios within a round hardly do.
     python -m bench.cpu --quick             H = 64, eager only; seconds
     python -m bench.cpu --modes eager --hidden 64 128
 
-The aim: an additive step takes at most half the time of a GRU's. Writes JSON and a plot, prints a
-Markdown table.
+The aim: an additive step takes at most half the time of a GRU's. Writes JSON and a picture beside
+it, prints a Markdown table.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import shutil
 import statistics
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
-import matplotlib
 import torch
 from torch import Tensor
 from torch.nn import functional
 from tqdm import tqdm
 
+from bench.arguments import bench_parser, count, guarded
 from bench.record import write
-
-matplotlib.use("Agg")
-from matplotlib import pyplot
+from hdl.toolchain import ToolError
+from models.pictures import new_figure, png
+from models.writing import write_whole
 
 #: An additive step is to take at most this part of a GRU step.
 AIM = 0.5
@@ -176,9 +178,10 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def draw(rows: Sequence[dict[str, Any]], path: Path) -> None:
-    """Draw the additive cell's ratio against H, a line for each mode and batch."""
-    figure, axes = pyplot.subplots(figsize=(7, 4.2))
+def picture(rows: Sequence[dict[str, Any]]) -> bytes:
+    """Return a PNG of the additive cell's ratio against H, a line for each mode and batch."""
+    figure = new_figure(4.2)
+    axes = figure.subplots()
     for mode in dict.fromkeys(row["mode"] for row in rows):
         for batch in dict.fromkeys(row["batch"] for row in rows):
             line = [row for row in rows if (row["mode"], row["batch"]) == (mode, batch)]
@@ -204,61 +207,84 @@ def draw(rows: Sequence[dict[str, Any]], path: Path) -> None:
     axes.set_xlabel("hidden units H")
     axes.set_ylabel("time of an additive step / GRU step")
     axes.legend(fontsize="small")
-    figure.tight_layout()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
-    pyplot.close(figure)
+    return png(figure)
 
 
-def _size(text: str) -> int:
-    try:
-        value = int(text)
-    except ValueError:
-        value = 0
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"expected a number of at least 1, not {text!r}")
-    return value
+def check_compiler() -> None:
+    """See that the C++ compiler is there that `torch.compile` will call.
+
+    Raises
+    ------
+    ToolError
+        If it is not.
+    """
+    wanted = os.environ.get("CXX") or ("clang++" if sys.platform == "darwin" else "g++")
+    if shutil.which(wanted) is None:
+        raise ToolError(
+            f"no C++ compiler for the compiled mode: looked for {wanted!r} (the variable CXX, or "
+            "the default) on the PATH; get one with: sudo apt-get install g++, or set CXX; "
+            "`--modes eager` needs none",
+            tool=wanted,
+        )
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m bench.cpu",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = bench_parser("cpu", __doc__)
+    add = parser.add_argument
+    add("--hidden", type=count, nargs="+", default=HIDDEN, metavar="H", help=_listed(HIDDEN))
+    add("--batch", type=count, nargs="+", default=BATCHES, metavar="N", help=_listed(BATCHES))
+    add("--inputs", type=count, default=32, metavar="I", help="features of a step (32)")
+    add("--modes", nargs="+", choices=MODES, default=MODES, help=_listed(MODES))
+    add("--rounds", type=count, default=15, metavar="N", help="times each cell is timed (15)")
+    add(
+        "--quick",
+        action="store_true",
+        help="H = 64 and five rounds only, eager only (so no C++ compiler is needed)",
     )
-    parser.add_argument("--hidden", type=_size, nargs="+", default=HIDDEN, metavar="H")
-    parser.add_argument("--batch", type=_size, nargs="+", default=BATCHES, metavar="N")
-    parser.add_argument("--inputs", type=_size, default=32, metavar="I", help="(32)")
-    parser.add_argument("--modes", nargs="+", choices=MODES, default=MODES)
-    parser.add_argument("--rounds", type=_size, default=15, metavar="N", help="(15)")
-    parser.add_argument("--quick", action="store_true", help="H = 64, eager, five rounds")
-    parser.add_argument("--output", type=Path, default=Path("build/bench/cpu.json"))
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.output.suffix == ".png":
+        parser.error("--output names the JSON; the picture goes beside it, as .png")
+    if options.quick:
+        options.hidden, options.modes, options.rounds = (64,), ("eager",), 5
+    return options
+
+
+def _listed(values: Sequence[object]) -> str:
+    return f"({' '.join(map(str, values))})"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit status."""
-    options = _parse(arguments)
-    hidden, modes, rounds = options.hidden, options.modes, options.rounds
-    if options.quick:
-        hidden, modes, rounds = (64,), ("eager",), 5
+    """Run the command line; return the exit status: 0, or 1 on an error."""
+    return guarded(_run, _parse(arguments))
+
+
+def _run(options: argparse.Namespace) -> int:
+    if "compiled" in options.modes:
+        check_compiler()  # minutes of eager mode come first
     torch.set_num_threads(1)
-    cases = [(m, h, n) for m in modes for n in options.batch for h in hidden]
+    cases = [(m, h, n) for m in options.modes for n in options.batch for h in options.hidden]
     rows = []
-    try:
-        with torch.no_grad():
-            for mode, size, batch in tqdm(cases, unit="case"):
-                rows.append(measure(mode, size, options.inputs, batch, rounds))
-        figures = {"what": "measured", "torch": torch.__version__, "threads": 1, "cpu": rows}
-        write(options.output, figures)
-        draw(rows, options.output.with_suffix(".png"))
-    except (OSError, RuntimeError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    with torch.no_grad():
+        for mode, hidden, batch in tqdm(cases, unit="case"):
+            try:
+                rows.append(measure(mode, hidden, options.inputs, batch, options.rounds))
+            except RuntimeError as error:
+                # A compiler that lacks headers, or too little memory: PyTorch says it at length.
+                why = textwrap.shorten(f"{type(error).__name__}: {error}", 400)
+                case = f"{mode}, H = {hidden}, batch {batch}"
+                way_out = "; `--modes eager` needs no compiler" if mode == "compiled" else ""
+                raise ToolError(f"PyTorch failed at {case}: {why}{way_out}", tool="torch") from (
+                    error
+                )
+    figures = {"what": "measured", "torch": torch.__version__, "threads": 1, "cpu": rows}
+    drawn = options.output.with_suffix(".png")
+    write(options.output, figures)
+    write_whole(drawn, picture(rows))
+    print("Measured on this processor, one thread; ratios are medians (quartiles) over rounds.\n")
     print(table(rows))
     met = sum(row["to_gru"]["additive"]["median"] <= AIM for row in rows)
-    print(f"additive at most {AIM} of the GRU in {met} of {len(rows)} cases")
-    print(f"written: {options.output}, {options.output.with_suffix('.png')}")
+    print(f"\nadditive at most {AIM} of the GRU in {met} of {len(rows)} cases")
+    print(f"written: {options.output}, {drawn}")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""What training draws: a learning curve, and accuracy against events."""
+"""What training draws: a learning curve, and accuracy against events; how all pictures are made."""
 
 from __future__ import annotations
 
@@ -15,16 +15,18 @@ from models.training import History
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["learning_curve", "trade_off"]
+__all__ = ["learning_curve", "new_figure", "png", "trade_off"]
 
 
-def _figure(height: float) -> Figure:
+def new_figure(height: float) -> Figure:
+    """An empty figure, 7 inches wide and `height` inches high, that no window ever shows."""
     from matplotlib.figure import Figure  # slow to import, and not needed before training is done
 
     return Figure(figsize=(7, height), layout="constrained")
 
 
-def _png(figure: Figure) -> bytes:
+def png(figure: Figure) -> bytes:
+    """A figure as the bytes of a PNG, 120 dots an inch; `models.writing.write_whole` keeps them."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=120)
     return buffer.getvalue()
@@ -32,7 +34,7 @@ def _png(figure: Figure) -> bytes:
 
 def learning_curve(task: TaskData, history: History) -> bytes:
     """Losses and validation accuracy over the epochs as a PNG."""
-    figure = _figure(4)
+    figure = new_figure(4)
     axes = figure.subplots()
     epochs = np.arange(1, len(history.loss) + 1)
     axes.semilogy(epochs, history.loss, label="training loss")
@@ -49,12 +51,12 @@ def learning_curve(task: TaskData, history: History) -> bytes:
         lines = (lines[0] + more[0], lines[1] + more[1])
     figure.legend(*lines, loc="outside lower center", ncols=4)
     axes.set_title(task.name)
-    return _png(figure)
+    return png(figure)
 
 
 def trade_off(trials: Sequence[Trial], chosen: int, title: str) -> bytes:
     """Validation accuracy against events a step as a PNG, the chosen setting marked."""
-    figure = _figure(4.5)
+    figure = new_figure(4.5)
     axes = figure.subplots()
     for number, theta in enumerate(sorted({trial.setting.theta for trial in trials})):
         own = [trial for trial in trials if trial.setting.theta == theta]
@@ -93,4 +95,4 @@ def trade_off(trials: Sequence[Trial], chosen: int, title: str) -> bytes:
     axes.set_ylabel("accuracy on validation, %")
     axes.set_title(f"{title}: numbers are the weight of the hold regularizer")
     axes.legend(loc="lower right")
-    return _png(figure)
+    return png(figure)

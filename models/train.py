@@ -31,10 +31,11 @@ from models.export import export
 from models.file import check_path, save
 from models.float_network import AdditiveGatedNetwork
 from models.network import NetworkError
-from models.pictures import learning_curve, trade_off
+from models.pictures import learning_curve
 from models.qat import prepare_qat
-from models.sparsity import FOLDS, GRID, Setting, Trial, choose, figures, table
+from models.sparsity import FOLDS, GRID, Setting
 from models.spec import READOUT_MODES
+from models.sweep import sweep
 from models.tasks import adding, arrays, digits
 from models.tasks.data import Part, TaskData, TaskError, check_value_range, folds
 from models.training import History, Settings, batches, fit, measure
@@ -301,7 +302,8 @@ def _run(
     plans = [(model, settings)]
     cuts: list[TaskData] = []
     if options.sparsity:
-        plans, cuts = _plans(model, settings), folds(task, FOLDS)
+        plans = [_planned(model, settings, setting) for setting in GRID]
+        cuts = folds(task, FOLDS)
     for planned, _ in plans:
         export(prepare_qat(build(task, planned), planned.hb), task.name, task.labels, task.name)
     check_folder(output.parent)
@@ -314,20 +316,27 @@ def _run(
             )
             bar.update()
 
+        def try_setting(setting: Setting, cut: TaskData) -> AdditiveGatedNetwork:
+            bar.set_description(f"{task.name} {setting.name}")
+            planned = _planned(model, settings, setting)
+            return train(cut, *planned, seed=options.seed, report=report)[0]
+
         if cuts:
             folder = output.with_suffix(".sparsity")
             check_folder(folder)
-            trials = []
-            for plan in plans:
-                bar.set_description(f"{task.name} {_setting(*plan).name}")
-                trials.append(_try(folder, cuts, *plan, options.seed, report))
-            model, settings = plans[_compare(folder, task.name, trials)]
+            chosen = sweep(GRID, cuts, try_setting, folder)
+            model, settings = _planned(model, settings, chosen)
             bar.set_description(f"{task.name} chosen")
         started = time.perf_counter()
         module, history = train(task, model, settings, iterations, options.seed, report=report)
         run = _Run(model, settings, module, history, time.perf_counter() - started)
     _finish(output, task, run, iterations, options.seed)
     return 0
+
+
+def _planned(model: Model, settings: Settings, setting: Setting) -> tuple[Model, Settings]:
+    """What a sweep trains; the epoch kept is the last, so that no luck is picked."""
+    return replace(model, theta=(setting.theta,)), replace(settings, hold=setting.hold, keep="last")
 
 
 @dataclass(frozen=True)
@@ -339,48 +348,6 @@ class _Run:
     module: AdditiveGatedNetwork
     history: History
     seconds: float
-
-
-def _setting(model: Model, settings: Settings) -> Setting:
-    return Setting(settings.hold, model.theta[0])
-
-
-def _plans(model: Model, settings: Settings) -> list[tuple[Model, Settings]]:
-    """What a sweep trains; the epoch kept is the last, so that no luck is picked."""
-    return [
-        (replace(model, theta=(s.theta,)), replace(settings, hold=s.hold, keep="last"))
-        for s in GRID
-    ]
-
-
-def _try(
-    folder: Path,
-    cuts: Sequence[TaskData],
-    model: Model,
-    settings: Settings,
-    seed: int,
-    report: Callable[[int, History], None],
-) -> Trial:
-    """Cross-validate one setting; the first fold's network is written."""
-    results, setting = [], _setting(model, settings)
-    for number, cut in enumerate(cuts):
-        module, _ = train(cut, model, settings, seed=seed, report=report)
-        network = export(module, cut.name, cut.labels, cut.name)
-        results.append(evaluate(network, cut.validation))
-        if number == 0:
-            save(network, folder / f"{setting.name}.safetensors")
-    return Trial(setting, tuple(results))
-
-
-def _compare(folder: Path, name: str, trials: Sequence[Trial]) -> int:
-    """Write what a sweep gave; returns which setting to use."""
-    chosen = choose(trials)
-    rows = table(trials, chosen)
-    write_whole(folder / "sparsity.md", rows)
-    write_whole(folder / "sparsity.json", json.dumps(figures(trials, chosen), indent=2) + "\n")
-    write_whole(folder / "sparsity.png", trade_off(trials, chosen, name))
-    print(rows)
-    return chosen
 
 
 def _finish(output: Path, task: TaskData, run: _Run, iterations: int, seed: int) -> None:

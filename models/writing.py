@@ -8,7 +8,7 @@ import os
 import tempfile
 from pathlib import Path
 
-__all__ = ["check_folder", "write_whole"]
+__all__ = ["check_folder", "check_output", "write_whole"]
 
 
 def write_whole(path: str | os.PathLike[str], data: bytes | str) -> None:
@@ -63,3 +63,16 @@ def check_folder(folder: Path) -> None:
         ) from (error)
     os.close(handle)
     os.unlink(name)
+
+
+def check_output(path: Path) -> None:
+    """See that a file can be written, its folder made if need be, before work begins.
+
+    Raises
+    ------
+    OSError
+        Naming the folder or the file, and what stands against it.
+    """
+    check_folder(path.parent)
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "expected a file, found a folder", str(path))

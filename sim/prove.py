@@ -18,7 +18,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sim.mutants import mutated
-from sim.proofs import collision, event_list, frames, gate, lanes, streams, uart
+from sim.proofs import (
+    cobs,
+    collision,
+    event_list,
+    gate,
+    lanes,
+    receiver,
+    receiver_items,
+    streams,
+    uart,
+)
 from sim.proofs.base import Harness, Proof
 from sim.proofs.sby import Mode, Outcome, run
 
@@ -28,7 +38,9 @@ PROOFS: tuple[Proof, ...] = (
     *collision.PROOFS,
     *event_list.PROOFS,
     *uart.PROOFS,
-    *frames.PROOFS,
+    *cobs.PROOFS,
+    *receiver.PROOFS,
+    *receiver_items.PROOFS,
     *streams.PROOFS,
 )
 

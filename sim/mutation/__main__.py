@@ -30,7 +30,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from hdl.flow import source_digest
-from models.writing import write_whole
+from models.writing import check_output, write_whole
 from sim.mutation.faults import FAULTS, Fault
 from sim.runner import cache_folder
 
@@ -198,6 +198,23 @@ def try_fault(fault: Fault, root: Path) -> Outcome:
     return Outcome(fault, noticed_by, time.monotonic() - begin)
 
 
+def _read_record(path: Path) -> tuple[str, dict[str, tuple[str, float]]]:
+    """Return a record's digest of the sources, and its results by fault: test, seconds."""
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        sources, results = kept["sources"], {}
+        for name, (noticed_by, seconds) in kept["results"].items():
+            if not isinstance(noticed_by, str):
+                raise ValueError(f"{noticed_by!r} as the test that noticed {name!r}")
+            results[name] = (noticed_by, float(seconds))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{path}: expected the results of an earlier run, found {error!r}; delete the file, or "
+            "run without --continue (all faults are tried again then)"
+        ) from error
+    return sources, results
+
+
 class Record:
     """Results of earlier runs on the same sources, kept as they come.
 
@@ -207,6 +224,11 @@ class Record:
         A JSON file; it need not be there.
     keep : bool
         Whether what it holds is taken over, if it was made of the same sources.
+
+    Raises
+    ------
+    ValueError
+        If it is to be taken over, and is no record.
     """
 
     def __init__(self, path: Path, keep: bool) -> None:
@@ -215,9 +237,9 @@ class Record:
         self._lock = threading.Lock()
         self._results: dict[str, tuple[str, float]] = {}
         if keep and path.exists():
-            kept = json.loads(path.read_text(encoding="utf-8"))
-            if kept["sources"] == self._sources:
-                self._results = {name: tuple(result) for name, result in kept["results"].items()}
+            sources, results = _read_record(path)
+            if sources == self._sources:
+                self._results = results
 
     def find(self, fault: Fault) -> Outcome | None:
         """Return a fault's outcome, if it is known."""
@@ -228,7 +250,6 @@ class Record:
         """Keep an outcome."""
         with self._lock:
             self._results[outcome.fault.name] = (outcome.noticed_by, outcome.seconds)
-            self._path.parent.mkdir(parents=True, exist_ok=True)
             text = json.dumps({"sources": self._sources, "results": self._results}, indent=1)
             write_whole(self._path, text)
 
@@ -282,7 +303,7 @@ def _chosen(words: Sequence[str]) -> list[Fault]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit status: 1 if a fault is open."""
+    """Run the command line; return the exit status: 1 if a fault is open, 2 on an error."""
     parser = argparse.ArgumentParser(
         prog="python -m sim.mutation",
         description=__doc__,
@@ -308,7 +329,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.jobs < 1:
         parser.error(f"--jobs must be at least 1, not {options.jobs}")
 
-    record = Record(cache_folder() / "mutation.json", options.proceed)
+    output = options.output or (None if options.only else ROOT / "docs" / "mutants.md")
+    path = cache_folder() / "mutation.json"
+    try:
+        # Not after the hour of work.
+        check_output(path)
+        if output is not None:
+            check_output(output)
+        record = Record(path, options.proceed)
+    except (OSError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     with tempfile.TemporaryDirectory(prefix="addgate-mutation-") as folder:
         trees = _Trees(Path(folder))
         open_faults = [fault for fault in faults if record.find(fault) is None]
@@ -328,7 +359,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         outcomes = [future.result() for future in running]
 
     text = table(outcomes)
-    output = options.output or (None if options.only else ROOT / "docs" / "mutants.md")
     if output is None:
         print(text)
     else:

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from models import sparsity
+from models import sparsity, sweep
 from models import train as training
 from models.evaluate import evaluate
 from models.file import load
@@ -79,6 +79,7 @@ def test_the_command_writes_networks_table_data_and_picture(tmp_path, capsys, mo
         seen.append(part)
         return evaluate(network, part)
 
+    monkeypatch.setattr(sweep, "evaluate", watched)
     monkeypatch.setattr(training, "evaluate", watched)
     output = tmp_path / "d.safetensors"
     options = ["--epochs", "2", "--units", "10", "6", "--output", str(output)]

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from models.writing import check_folder, write_whole
+from models.writing import check_folder, check_output, write_whole
 
 
 def test_text_and_bytes_replace_what_was_there(tmp_path):
@@ -92,3 +92,17 @@ def test_a_folder_that_takes_no_files_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr("models.writing.tempfile.mkstemp", refuse)
     with pytest.raises(OSError, match=f"no file can be made here: Read-only.*{tmp_path.name}'"):
         check_folder(tmp_path)
+
+
+def test_the_place_of_a_file_is_tried_and_its_folder_made(tmp_path):
+    output = tmp_path / "new" / "figures.json"
+    check_output(output)
+    assert list(tmp_path.iterdir()) == [output.parent] and not list(output.parent.iterdir())
+    output.write_text("earlier")
+    check_output(output)
+    assert output.read_text() == "earlier"
+
+
+def test_a_folder_in_the_place_of_a_file_is_named(tmp_path):
+    with pytest.raises(IsADirectoryError, match=f"expected a file, found a folder: '{tmp_path}'"):
+        check_output(tmp_path)
