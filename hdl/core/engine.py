@@ -215,7 +215,8 @@ class Engine(wiring.Component):
             events.replay.eq(sequencer.list_replay),
             events.units.eq(reader.layer_pass.units),
             events.state_base.eq(reader.state_base),
-            events.state_data.eq(state.data),
+            # There are no events before the first pass has written every state.
+            events.state_data.eq(state.stored),
         ]
 
         # State memory.
@@ -253,8 +254,7 @@ class Engine(wiring.Component):
             readout.outputs.eq(reader.header.outputs),
             readout.accumulate.eq((reader.header.mode == Mode.SUM) & ~sequencer.scores_fresh),
             readout.tally.eq(sequencer.tally),
-            readout.cycles.eq(sequencer.cycles),
-            readout.events.eq(sequencer.events),
+            readout.tally_data.eq(sequencer.tally_data),
             readout.address.eq(self.score_address),
             readout.write.eq(self.score_write),
             readout.write_data.eq(self.score_write_data),

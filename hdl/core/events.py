@@ -53,7 +53,7 @@ class EventList(wiring.Component):
     state_address : Out(8)
         State memory address; zero while idle.
     state_data : In(signed(8))
-        State read, a cycle later.
+        State read, a cycle later. It is never the entry's old value.
     state_hold : Out(1)
         Hold the state memory's output.
     even, odd : Out(stream of Event)
@@ -157,8 +157,9 @@ class EventList(wiring.Component):
                 ]
                 with m.If(turn):
                     m.d.sync += index.eq(index + 1)
+        # What is in a list has changed; only a replay meets states that are no events.
         event = Signal()
-        m.d.comb += event.eq(valid_2 & (self.state_data != ~not_old_2))
+        m.d.comb += event.eq(valid_2 & (~replaying | self.state_data.any()))
         for number, events in enumerate(streams):
             with m.If(~blocked[number]):
                 m.d.sync += [

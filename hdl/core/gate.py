@@ -64,38 +64,41 @@ class GateUnit(wiring.Component):
         m.d.sync += self.done.eq(valid[-1])
         m.d.comb += [self.fetch.eq(valid[1]), self.busy.eq(Cat(valid, self.done).any())]
 
-        # Stage 0: shift, and saturate to eight bits.
+        # Stage 0: shift, and compare with the bounds. Both are all ones (2 M + 1 = 2^(hb+1) - 1
+        # and M = 2^hb - 1), so "too large" is any bit above the mask, and the mask is the bound.
         pz = self.inhibition[FRACTION_BITS:]
         pc = self.candidate[FRACTION_BITS:]
         z_0 = Signal(8, reset_less=True)
         c_0 = Signal(signed(8), reset_less=True)
-        negative = pc[-1]
-        m.d.sync += [
-            z_0.eq(Mux(pz[-1], 0, pz[:8] | pz[8:-1].any().replicate(8))),
-            c_0.eq(
-                Mux((pc[7:] == 0) | pc[7:].all(), pc[:8], Cat((~negative).replicate(7), negative))
-            ),
-        ]
-
-        # Stage 1: the network's own bounds. Both are all ones (2 M + 1 = 2^(hb+1) - 1 and
-        # M = 2^hb - 1), so "too large" is any bit above the mask, and the mask is the bound.
+        negative_z = Signal(reset_less=True)
+        beyond_z = Signal(reset_less=True)
+        beyond_c = Signal(reset_less=True)
+        at_limit_c = Signal(reset_less=True)
         mask_z = Signal(8)
-        low = Signal(signed(8))
-        magnitude_c = Signal(7)  # of a negative number: less one, so -M is M - 1
-        beyond = Signal()
-        z = Signal(8, reset_less=True)
-        not_c = Signal(signed(8), reset_less=True)
+        magnitude_c = Signal(len(pc) - 1)  # of a negative number: less one, so -M is M - 1
         m.d.comb += [
             mask_z.eq(Cat(1, self.limit)),
-            low.eq(Cat(1, ~self.limit[1:], 1)),  # -M, since M is all ones
-            magnitude_c.eq(c_0[:7] ^ c_0[-1].replicate(7)),
-            beyond.eq((magnitude_c & ~self.limit).any()),
+            magnitude_c.eq(pc[:-1] ^ pc[-1].replicate(len(pc) - 1)),
         ]
         m.d.sync += [
-            z.eq((z_0 | (z_0 & ~mask_z).any().replicate(8)) & mask_z),
+            z_0.eq(pz[:8]),
+            negative_z.eq(pz[-1]),
+            beyond_z.eq((pz[:8] & ~mask_z).any() | pz[8:-1].any()),
+            c_0.eq(Cat(pc[:7], pc[-1])),
+            beyond_c.eq((magnitude_c[:7] & ~self.limit).any() | magnitude_c[7:].any()),
+            at_limit_c.eq(magnitude_c[:7] == self.limit),
+        ]
+
+        # Stage 1: the bounds themselves.
+        low = Signal(signed(8))
+        z = Signal(8, reset_less=True)
+        not_c = Signal(signed(8), reset_less=True)
+        m.d.comb += low.eq(Cat(1, ~self.limit[1:], 1))  # -M, since M is all ones
+        m.d.sync += [
+            z.eq((z_0 | beyond_z.replicate(8)) & mask_z & (~negative_z).replicate(8)),
             not_c.eq(
                 ~Mux(
-                    beyond | (c_0[-1] & (magnitude_c == self.limit)),
+                    beyond_c | (c_0[-1] & at_limit_c),
                     Mux(c_0[-1], low, self.limit),
                     c_0,
                 )

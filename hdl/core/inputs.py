@@ -66,6 +66,7 @@ class InputFront(wiring.Component):
         # Stage 0 reads a byte's predecessor, stage 1 compares, stage 2 offers. The count of the
         # bytes to come is the input's number.
         remaining = Signal(SOURCE_BITS, reset_less=True)
+        last = Signal(reset_less=True)
         taking = Signal()
         accept = Signal()
         move = Signal()
@@ -108,7 +109,9 @@ class InputFront(wiring.Component):
                 value_index.eq(remaining),
             ]
         event = Signal()
-        m.d.comb += event.eq(value_valid & (value != previous))
+        m.d.comb += event.eq(
+            value_valid & Mux(self.fresh, value.any(), value != read.data.as_signed())
+        )
         for parity, events in enumerate(streams):
             with m.If(~blocked[parity]):
                 m.d.sync += [
@@ -116,14 +119,18 @@ class InputFront(wiring.Component):
                     events.payload.source.eq(value_index[1:]),
                     events.payload.delta.eq(delta),
                 ]
+        m.d.sync += taking.eq(self.start | (taking & ~(accept & last)))
         with m.If(accept):
-            m.d.sync += [remaining.eq(remaining - 1), taking.eq(remaining != 1)]
+            m.d.sync += [
+                remaining.eq(remaining - 1),
+                last.eq(remaining == 2),
+            ]
         with m.If(offered):
             m.d.sync += self.changed.eq(1)
         with m.If(self.start):
             m.d.sync += [
                 remaining.eq(self.count),
-                taking.eq(1),
+                last.eq(self.count == 1),
                 self.changed.eq(0),
             ]
         return m

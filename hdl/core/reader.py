@@ -189,6 +189,8 @@ class Reader(wiring.Component):
         bit = Signal(range(bits), reset_less=True)
         fetching = Signal(reset_less=True)
         next_word = Signal()
+        working = Signal()
+        at_end = Signal(reset_less=True)  # a cycle late: not while the next word is fetched
         feedback = Signal()
         chosen = Signal(reset_less=True)
         shifting = Signal()
@@ -196,6 +198,7 @@ class Reader(wiring.Component):
             self.crc.eq(~register),
             word.eq(self.data),
             feedback.eq(register[0] ^ chosen),
+            working.eq(self.checking & ~fetching & ~next_word),
         ]
         # A cycle to choose the byte, one to choose the bit, the third to take it.
         octet = Signal(8, reset_less=True)
@@ -206,17 +209,17 @@ class Reader(wiring.Component):
             octet.eq(word.bit_select(Cat(Const(0, 3), bit[3:]), 8)),
             bit_1.eq(bit[:3]),
             chosen.eq(octet.bit_select(bit_1, 1)),
-            valid.eq(Cat(self.checking & ~fetching & ~next_word, valid)),
+            valid.eq(Cat(working & ~at_end, valid)),
             next_word.eq(0),
+            at_end.eq(pointer == self.image_words),
         ]
         with m.If(shifting):
             m.d.sync += register.eq((register >> 1) ^ Mux(feedback, CRC_POLYNOMIAL, 0))
         with m.If(self.checking):
             m.d.sync += fetching.eq(next_word)
-            with m.If(fetching):
-                with m.If(pointer == self.image_words):
-                    m.d.sync += self.checking.eq(0)
-            with m.Elif(~next_word):
+            with m.If(working & at_end):
+                m.d.sync += self.checking.eq(0)
+            with m.Elif(working):
                 m.d.sync += bit.eq(bit + 1)
                 with m.If(bit == bits - 1):
                     m.d.sync += [bit.eq(0), next_word.eq(1)]

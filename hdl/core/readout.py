@@ -10,9 +10,6 @@ from hdl.core.signatures import SCORE_ADDRESS_BITS, SUM_BITS
 
 #: Half-word address of the counters: behind the scores of 120 outputs.
 COUNTERS = 240
-#: Bits of what one command can add to the cycle and to the event counter.
-CYCLE_BITS = 17
-EVENT_BITS = 10
 
 
 class Readout(wiring.Component):
@@ -37,8 +34,9 @@ class Readout(wiring.Component):
     accumulate : In(1)
         Add to the stored scores instead of replacing them.
     tally : In(1)
-        High for eight cycles: add `cycles` to the first counter and `events` to the second.
-    cycles, events : In
+        High for eight cycles: add `tally_data` to the half-words of the counters of cycles and of
+        events.
+    tally_data : In(16)
     label : Out(8)
         Index of the largest score so far.
     busy : Out(1)
@@ -59,8 +57,7 @@ class Readout(wiring.Component):
     outputs: In(8)
     accumulate: In(1)
     tally: In(1)
-    cycles: In(CYCLE_BITS)
-    events: In(EVENT_BITS)
+    tally_data: In(16)
     label: Out(8)
     busy: Out(1)
     address: In(SCORE_ADDRESS_BITS)
@@ -80,25 +77,24 @@ class Readout(wiring.Component):
         pair = Signal(SCORE_ADDRESS_BITS - 2)
         active = Signal()
         storing = Signal()
+        low = Signal()
         half = Signal(16)
-        m.d.comb += active.eq(self.complete | storing)
+        m.d.comb += [active.eq(self.complete | storing), low.eq(~phase[1])]
         with m.If(active | self.tally):
             m.d.sync += [phase.eq(phase + 1), storing.eq(active & (phase[:2] != 3))]
             with m.If(phase[:2] == 3):
                 m.d.sync += pair.eq(pair + 1)
+        # Gates, not multiplexers: whoever is not asked is zero.
+        sums = []
+        for total, chosen in ((self.even_sum, low), (self.odd_sum, ~low)):
+            part = Mux(phase[0], total[16:].as_signed(), total[:16].as_signed())
+            sums.append(part & (active & chosen).replicate(16).as_signed())
+        idle = Mux(self.tally, self.tally_data, self.write_data)
+        m.d.comb += half.eq(sums[0] | sums[1] | (idle & (~active).replicate(16)))
         with m.If(self.tally):
             m.d.comb += read.addr.eq(COUNTERS | phase)
-            with m.Switch(phase):
-                with m.Case(0):
-                    m.d.comb += half.eq(self.cycles[:16])
-                with m.Case(1):
-                    m.d.comb += half.eq(self.cycles[16:])
-                with m.Case(4):
-                    m.d.comb += half.eq(self.events)
         with m.Else():
             m.d.comb += read.addr.eq(Mux(active, Cat(phase[:2], pair), self.address))
-            chosen = Mux(phase[1], self.odd_sum, self.even_sum)
-            m.d.comb += half.eq(Mux(phase[0], chosen[16:].as_signed(), chosen[:16].as_signed()))
         addend = Signal(16, reset_less=True)
         address_1 = Signal(SCORE_ADDRESS_BITS, reset_less=True)
         keep_1 = Signal(reset_less=True)
@@ -107,8 +103,7 @@ class Readout(wiring.Component):
         tally_1 = Signal()
         write_1 = Signal()
         m.d.sync += [
-            # While idle the link may write.
-            addend.eq(Mux(active | self.tally, half, self.write_data)),
+            addend.eq(half),  # while idle, what the link may write
             write_1.eq(self.write),
             address_1.eq(read.addr),
             keep_1.eq((self.accumulate & active) | self.tally),

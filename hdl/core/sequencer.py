@@ -1,19 +1,22 @@
 """The sequencer: the order of a step's phases, and nothing else."""
 
-from amaranth.hdl import Const, Module, Signal
+from amaranth.hdl import Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.core.arithmetic import add_with_carry
 from hdl.core.one_hot import OneHot
 from hdl.core.reader import Header
-from hdl.core.readout import CYCLE_BITS, EVENT_BITS
 from hdl.core.signatures import (
     LANE_ADDRESS_BITS,
     CommandLayout,
     Mode,
     Operation,
 )
+
+#: Bits of what one command can add to the cycle and to the event counter.
+CYCLE_BITS = 17
+EVENT_BITS = 10
 
 #: Cycles at the end of each counted command that the counters themselves take.
 TALLY_CYCLES = 8 + 2
@@ -39,9 +42,6 @@ class Sequencer(wiring.Component):
         A command is being carried out.
     even_event, odd_event, starved : In(1)
         For the counters: events are walked; nothing to do but to wait for an input.
-    cycles, events : Out
-        Cycles and events of the command, for the tally at its end. Cycles count steps, resets
-        and replays, from the cycle after the command is taken, the tally itself included.
     network_valid : In(1)
     configured, configure_ok : Out(1)
         Strobe at the end of a configuration, and whether the header was right.
@@ -56,7 +56,9 @@ class Sequencer(wiring.Component):
         Events are a layer's, not the inputs'.
     gating, reading : Out(1)
         A pass's sums belong to the gate, or to the readout.
-    tally : Out(1)
+    tally, tally_data : Out
+        See `Readout`. Cycles count steps, resets and replays, from the cycle after the command is
+        taken, the tally itself included.
     inputs_fresh, state_fresh, scores_fresh : Out(1)
         Nothing since the reset: previous inputs, states, scores are zero.
     state_zero : Out(1)
@@ -68,8 +70,6 @@ class Sequencer(wiring.Component):
     even_event: In(1)
     odd_event: In(1)
     starved: In(1)
-    cycles: Out(CYCLE_BITS, init=TALLY_CYCLES)
-    events: Out(EVENT_BITS)
     network_valid: In(1)
     configured: Out(1)
     configure_ok: Out(1)
@@ -100,6 +100,7 @@ class Sequencer(wiring.Component):
     readout_busy: In(1)
     reading: Out(1)
     tally: Out(1)
+    tally_data: Out(16)
     check_start: Out(1)
     check_busy: In(1)
     state_fresh: Out(1)
@@ -135,11 +136,13 @@ class Sequencer(wiring.Component):
             self.state_zero.eq(self.state_fresh & ~draining),
         ]
         uncounted = Signal()
+        cycles = Signal(CYCLE_BITS, init=TALLY_CYCLES)
+        events = Signal(EVENT_BITS)
         with m.If(~uncounted & ~self.starved):
-            m.d.sync += self.cycles.eq(self.cycles + 1)
+            m.d.sync += cycles.eq(cycles + 1)
         with m.If(self.even_event | self.odd_event):
             both = self.even_event & self.odd_event
-            m.d.sync += self.events.eq(add_with_carry(self.events, both, Const(1, 1)))
+            m.d.sync += events.eq(add_with_carry(events, both, Const(1, 1)))
 
         m.submodules.fsm = fsm = OneHot(m, init="BOOT")
         with fsm.state("BOOT"):
@@ -336,14 +339,25 @@ class Sequencer(wiring.Component):
         # The counters.
         with fsm.state("BEGIN_TALLY"):
             m.d.comb += [uncounted.eq(1), self.readout_start.eq(1)]
-            m.d.sync += tallying.eq(0)
+            m.d.sync += [
+                tallying.eq(0),
+                self.tally.eq(1),
+                self.tally_data.eq(cycles[:16]),
+            ]
             fsm.go("TALLY")
 
         with fsm.state("TALLY"):
-            m.d.comb += [uncounted.eq(1), self.tally.eq(~tallying[3])]
-            m.d.sync += tallying.eq(tallying + 1)
+            m.d.comb += uncounted.eq(1)
+            m.d.sync += [
+                tallying.eq(tallying + 1),
+                self.tally.eq(~tallying[:3].all()),
+                # What the next half-word grows by.
+                self.tally_data.eq(
+                    Mux(tallying == 0, cycles[16:], Mux(tallying == 3, events, 0))
+                ),
+            ]
             with m.If(tallying[3]):
-                m.d.sync += [self.cycles.eq(TALLY_CYCLES), self.events.eq(0)]
+                m.d.sync += [self.tally.eq(0), cycles.eq(TALLY_CYCLES), events.eq(0)]
                 fsm.go("IDLE")
         m.d.comb += self.list_replay.eq(replay)
         return m

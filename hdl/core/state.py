@@ -23,6 +23,8 @@ class StateMemory(wiring.Component):
         Keep the last value read.
     data : Out(signed(8))
         One cycle after `address`; zero whatever the memory holds while `fresh`.
+    stored : Out(signed(8))
+        The same without `fresh`.
     fresh : In(1)
         Reset since: every state is zero.
     write : In(1)
@@ -33,6 +35,7 @@ class StateMemory(wiring.Component):
     address: In(STATE_ADDRESS_BITS)
     hold: In(1)
     data: Out(signed(8))
+    stored: Out(signed(8))
     fresh: In(1)
     write: In(1)
     write_address: In(STATE_ADDRESS_BITS)
@@ -43,15 +46,14 @@ class StateMemory(wiring.Component):
         m.submodules.memory = memory = Memory(shape=unsigned(8), depth=STATE_WORDS, init=[])
         read = memory.read_port(transparent_for=())
         write = memory.write_port()
-        value = Signal(signed(8))
         m.d.comb += [
             read.addr.eq(self.address),
             read.en.eq(~self.hold),
-            value.eq(read.data.as_signed()),
+            self.stored.eq(read.data.as_signed()),
             write.addr.eq(self.write_address),
             write.data.eq(self.write_data),
             write.en.eq(self.write),
         ]
         with m.If(~self.fresh):
-            m.d.comb += self.data.eq(value)
+            m.d.comb += self.data.eq(self.stored)
         return m

@@ -279,10 +279,16 @@ class CommandControl(wiring.Component):
         arrivals: dict[str, list[Value]] = {name: [] for name in STATES}
         for name, state in STATES.items():
             here: Value = inside[name]
+            # One command at most holds, so that one need not exclude another.
+            none: Value = Const(1, 1)
             for condition, successor in state.successors:
                 holds = self._condition(condition)
-                arrivals[successor].append(here & holds)
-                here = here & ~holds
+                if condition in Command.__members__:
+                    arrivals[successor].append(here & holds)
+                    none = none & ~holds
+                else:
+                    arrivals[successor].append(here & none & holds)
+                    here = here & ~holds
         with m.If(self.decide):
             for name, ways in arrivals.items():
                 m.d.sync += inside[name].eq(reduce(or_, ways))
