@@ -70,7 +70,7 @@ class EnginePlayer:
         ports.put("store_write", 0)
         if operation["crc32"] is not None:
             await self._command(Operation.CHECK)
-            await self._idle(40 * len(operation["words"]))
+            await self._idle(80 * len(operation["words"]))
             self._same(name, "crc32", ports.look("crc32"), operation["crc32"])
             self._same(name, "network_valid", ports.look("network_valid"), 0)
         await self._command(Operation.CONFIGURE)

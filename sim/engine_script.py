@@ -88,9 +88,7 @@ class EngineScript:
         before = self.state
         logits, self.state = self._model.step(inputs[None], before)
         moved = inputs != self._previous
-        changed = [
-            (h != old)[0].tolist() for h, old in zip(self.state.h, before.h, strict=True)
-        ]
+        changed = [(h != old)[0].tolist() for h, old in zip(self.state.h, before.h, strict=True)]
         cycles = self._cycles.step(moved.tolist(), changed, due)
         self._previous = inputs
         mode = self.network.spec.readout.mode
@@ -98,8 +96,8 @@ class EngineScript:
         if answered:
             self._scores = self.state.scores[0] if mode == "sum" else logits[0].astype(np.int64)
         gaps = self._draw(len(inputs))
-        self._add("step", cycles, int(moved.sum()) + sum(map(sum, changed)), x=inputs.tolist(), due=due,
-                  gaps=gaps)  # fmt: skip
+        events = int(moved.sum()) + sum(map(sum, changed))
+        self._add("step", cycles, events, x=inputs.tolist(), due=due, gaps=gaps)
         if answered and self._scores is not None:
             self.operations[-1]["label"] = int(np.argmax(self._scores))
 

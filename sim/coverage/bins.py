@@ -43,7 +43,6 @@ BINS: dict[str, dict[str, str]] = {
         "theta 0": "a pass without a dead zone",
         "theta between": "a pass with a dead zone from 1 to 2M - 1",
         "theta 2M": "a pass with the largest dead zone",
-        "store beyond one bank": "weights are read from the second bank of single-port RAM",
     },
     "load": {
         "image refused": "the header's first word is not that of an image",
@@ -63,7 +62,10 @@ BINS: dict[str, dict[str, str]] = {
         "some in a step": "more than one, not all",
         "all in a step": "all of several inputs moved",
         "257 in a step": "all of as many as there can be",
-        "without a gap": "accepted in the cycle of the last word of the event before",
+        "an even and an odd one": "walked together",
+        "an even one alone": "there was no odd source's event",
+        "an odd one alone": "there was no even source's event",
+        "without a gap": "accepted in the cycle of the last word of the events before",
         "after a gap": "the walker was idle",
     },
     "unit event": {
@@ -72,7 +74,10 @@ BINS: dict[str, dict[str, str]] = {
         "delta -1": "the smallest step down",
         "delta 254": "from -127 to 127",
         "delta -254": "from 127 to -127",
-        "without a gap": "accepted in the cycle of the last word of the event before",
+        "an even and an odd one": "walked together",
+        "an even one alone": "there was no odd source's event",
+        "an odd one alone": "there was no even source's event",
+        "without a gap": "accepted in the cycle of the last word of the events before",
         "after a gap": "the walker was idle",
     },
     "event list": {

@@ -7,7 +7,7 @@ from sim.coverage.bins import walk_ranges
 
 
 def _counted(m: Module, event, start):
-    """Count events from a start on, the present cycle's included."""
+    """Count events (none, one or two a cycle) from a start on, the present cycle's included."""
     count = Signal(SOURCE_BITS + 1)
     now = Signal(SOURCE_BITS + 1)
     m.d.comb += now.eq(count + event)
@@ -25,23 +25,29 @@ def _ends(m: Module, phase, restart):
     return before & ~phase & ~abandoned
 
 
+def _taken(events):
+    return events.valid & events.ready
+
+
 def watch_events(m: Module, parts):
     """Events as the walker takes them."""
     walker, reader, draining = parts.walker, parts.reader, parts.sequencer.draining
-    taken = Signal()
+    even, odd = _taken(walker.even), _taken(walker.odd)
     words = Signal(8)
-    m.d.comb += [
-        taken.eq(walker.events.valid & walker.events.ready),
-        words.eq(reader.edge.before_last + 2 - reader.edge.accumulator),
-    ]
+    m.d.comb += words.eq(reader.edge.before_last + 2 - reader.edge.accumulator)
     conditions = {}
-    delta = walker.events.payload.delta
     for kind, mine in (("input", ~draining), ("unit", draining)):
-        of_kind = taken & mine
+        of_kind = (even | odd) & mine
         for name, (least, most) in walk_ranges(kind).items():
             conditions[f"{kind} event: {name}"] = of_kind & (words >= least) & (words <= most)
         for step in (1, -1, 254, -254):
-            conditions[f"{kind} event: delta {step}"] = of_kind & (delta == Const(step, signed(9)))
+            conditions[f"{kind} event: delta {step}"] = mine & (
+                (even & (walker.even.payload.delta == Const(step, signed(9))))
+                | (odd & (walker.odd.payload.delta == Const(step, signed(9))))
+            )
+        conditions[f"{kind} event: an even and an odd one"] = mine & even & odd
+        conditions[f"{kind} event: an even one alone"] = mine & even & ~odd
+        conditions[f"{kind} event: an odd one alone"] = mine & odd & ~even
         conditions[f"{kind} event: without a gap"] = of_kind & walker.busy
         conditions[f"{kind} event: after a gap"] = of_kind & ~walker.busy
     return conditions
@@ -52,13 +58,15 @@ def watch_lists(m: Module, parts):
     walker, inputs, events = parts.walker, parts.inputs, parts.events
     sequencer, header = parts.sequencer, parts.reader.header
     restart = parts.engine.soft_reset
-    taken = walker.events.valid & walker.events.ready
-    step = _counted(m, taken & ~sequencer.draining, sequencer.inputs_start)
+    taken = Signal(2)
+    m.d.comb += taken.eq(_taken(walker.even) + _taken(walker.odd))
+    step = _counted(m, taken & (~sequencer.draining).replicate(2), sequencer.inputs_start)
     step_ends = _ends(m, inputs.busy, restart)
     some_inputs = header.inputs > 1
     units = parts.reader.layer_pass.units
     pass_ends = _ends(m, sequencer.gating, restart)
-    replayed = _counted(m, taken & sequencer.draining, sequencer.list_drain)
+    replayed = _counted(m, taken & sequencer.draining.replicate(2), sequencer.list_drain)
+    entries = _counted(m, events.append, sequencer.list_clear)
     replay_ends = _ends(m, sequencer.draining & sequencer.list_replay, restart)
     conditions = {
         "input event: none in a step": step_ends & (step == 0),
@@ -69,7 +77,7 @@ def watch_lists(m: Module, parts):
     }
     for prefix, ends, count in (
         (("empty", "one entry", "some entries", "all units", "256 entries"), pass_ends,
-         events.count),
+         entries),
         (("replay of nothing", "replay of one", "replay of some", "replay of all",
           "replay of 256"), replay_ends, replayed),
     ):  # fmt: skip

@@ -1,6 +1,6 @@
 """What the row pass and the gate compute with."""
 
-from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
 
 from hdl.core.gate import LATENCY
 from hdl.core.signatures import Parameter
@@ -9,35 +9,45 @@ from models.spec import FRACTION_BITS, MAX_FAN_IN
 _LARGEST_SUM = MAX_FAN_IN * 127
 
 
+def slot_with_sums(m: Module, row_pass):
+    """Return that a slot's raw sums are there, and its parameters (see `RowPass`)."""
+    valid = row_pass.busy
+    for stage in range(1, 5):
+        late = Signal(name=f"slot_{stage}")
+        m.d.sync += late.eq(valid)
+        valid = late
+    parameter = Signal(Parameter)
+    m.d.sync += parameter.eq(row_pass.parameter)
+    return valid, parameter
+
+
 def watch_sums(m: Module, parts):
     """Shifts of sums that are not zero, and how large the sums get."""
     row_pass, sequencer = parts.row_pass, parts.sequencer
-    # As in the row pass: a parameter comes a cycle after its address and waits another one for
-    # the sums that it is for.
-    arrived = Signal()
-    waited = Signal()
-    parameter = Signal(Parameter)
-    adds = Signal()
-    m.d.sync += [
-        arrived.eq(row_pass.advance),
-        waited.eq(arrived),
-        parameter.eq(row_pass.parameter),
-    ]
-    m.d.comb += adds.eq(waited & parameter.add)
+    slot, parameter = slot_with_sums(m, row_pass)
+    adds = {half: slot & parameter[f"{half}_add"] for half in ("low", "high")}
     conditions = {}
-    for row, reader, value, shift in (
-        ("z", sequencer.gating, row_pass.even_value, parameter.even_shift),
-        ("c", sequencer.gating, row_pass.odd_value, parameter.odd_shift),
-        ("even readout", sequencer.reading, row_pass.even_value, parameter.even_shift),
-        ("odd readout", sequencer.reading, row_pass.odd_value, parameter.odd_shift),
+    for row, reader, column in (
+        ("z", sequencer.gating, "even"),
+        ("c", sequencer.gating, "odd"),
+        ("even readout", sequencer.reading, "even"),
+        ("odd readout", sequencer.reading, "odd"),
     ):
         for n in range(8):
-            conditions[f"shift: {row} row by {n}"] = adds & reader & (value != 0) & (shift == n)
+            shifted = [
+                add
+                & (getattr(row_pass, f"{half}_{column}") != 0)
+                & (parameter[f"{half}_{column}_shift"] == n)
+                for half, add in adds.items()
+            ]
+            conditions[f"shift: {row} row by {n}"] = reader & (shifted[0] | shifted[1])
     for name, sign in (("32639", 1), ("-32639", -1)):
-        conditions[f"sum: raw sum {name}"] = adds & (
-            (row_pass.even_value == sign * _LARGEST_SUM)
-            | (row_pass.odd_value == sign * _LARGEST_SUM)
-        )
+        largest = [
+            add & (getattr(row_pass, f"{half}_{column}") == sign * _LARGEST_SUM)
+            for half, add in adds.items()
+            for column in ("even", "odd")
+        ]
+        conditions[f"sum: raw sum {name}"] = Cat(*largest).any()
     both = (row_pass.even_sum, row_pass.odd_sum)
     gated = parts.gate.valid
     conditions["sum: above 2^22"] = gated & ((both[0] > 1 << 22) | (both[1] > 1 << 22))

@@ -1,11 +1,11 @@
 """Networks, phases, streams and resets: in which order the engine does what."""
 
-from amaranth.hdl import Const, Module, Signal
+from amaranth.hdl import Module, Signal
 
-from hdl.core.parameters import SPRAM_WORDS
 from hdl.core.signatures import Mode, Operation
 from models.layout import READOUT_HOLD
 from sim.coverage.bins import FOLLOWING
+from sim.coverage.watch_gate import slot_with_sums
 
 
 def _rises(m: Module, value):
@@ -45,17 +45,25 @@ def watch_network(m: Module, parts):
         "theta between": begins & (theta > 0) & (theta < header.limit << 1),
         "theta 2M": begins & (theta == header.limit << 1),
     }
-    # A layer's Sh lies behind the planes of its Sx; its slots are the planes of both.
-    above = reader.edge.accumulator - record.accumulator
-    slots = record.last_slot + 1
+    # The first unit's slots: its inputs' sums lie in the lower half of the lanes, its states' in
+    # the upper one.
+    row_pass = parts.row_pass
+    slot, parameter = slot_with_sums(m, row_pass)
+    number = Signal(4)
+    planes = {half: Signal(3, name=f"planes_{half}") for half in ("low", "high")}
+    last = slot & sequencer.gating & (number == record.last_slot)
+    with m.If(row_pass.start):
+        m.d.sync += [number.eq(0), *(count.eq(0) for count in planes.values())]
+    with m.Elif(slot & (number <= record.last_slot)):
+        m.d.sync += [
+            number.eq(number + 1),
+            *(count.eq(count + parameter[f"{half}_add"]) for half, count in planes.items()),
+        ]
     for n in range(1, 5):
-        conditions[f"{n} planes of W"] = begins & (above == n * record.groups)
-        conditions[f"{n} planes of U"] = begins & (above == (slots - n) * record.groups)
-        conditions[f"{n} planes of R"] = reads & (slots == n + READOUT_HOLD)
-    bank = Const(0)
-    if engine.parameters.weights == "spram":
-        bank = parts.walker.busy & (parts.walker.store_address >= SPRAM_WORDS)
-    conditions["store beyond one bank"] = bank
+        for matrix, half in (("W", "low"), ("U", "high")):
+            total = planes[half] + parameter[f"{half}_add"]
+            conditions[f"{n} planes of {matrix}"] = last & (total == n)
+        conditions[f"{n} planes of R"] = reads & (record.last_slot + 1 == n + READOUT_HOLD)
 
     taken, operation, under_way = _command(m, parts)
     shape = (header.inputs, header.outputs, header.accumulators)

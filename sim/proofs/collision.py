@@ -5,7 +5,7 @@ from typing import Any
 from unittest import mock
 
 from amaranth.asserts import AnySeq
-from amaranth.hdl import Cat, Module, Value
+from amaranth.hdl import Cat, Module, Mux, Value
 from amaranth.lib import wiring
 
 import hdl.core.engine
@@ -70,7 +70,9 @@ class CollisionHarness(Harness):
 
         # The event list's own assertions.
         events, walker = made["EventList"], made["Walker"]
-        self.assume(~events.append | ((events.count != LIST_WORDS) & ~events.busy))
+        odd = events.entry.unit[0]
+        count = Mux(odd, inside["events.count_odd"], inside["events.count_even"])
+        self.assume(~events.append | ((count != LIST_WORDS) & ~events.busy))
         # An edge has two words at least: `models.layout.MIN_WALK`.
         accumulator, before_last = walker.edge.accumulator, walker.edge.before_last
         walking = in_state("input", "drain")
@@ -110,7 +112,9 @@ class CollisionHarness(Harness):
         )
         self.claim(
             implies(
-                inside["row_pass.busy"] | (inside["row_pass.accumulator"] != 0),
+                inside["row_pass.busy"]
+                | (inside["row_pass.low_accumulator"] != 0)
+                | (inside["row_pass.high_accumulator"] != 0),
                 in_state("pass", "readout") & ~inside["sequencer.finished"],
             ),
             "a pass reads in another phase",
@@ -140,7 +144,7 @@ PROOFS = (
                 "clearing takes two cycles an accumulator",
                 Sequencer,
                 "clearing.eq(clearing + 1),",
-                "clearing.eq(clearing + self.cycles[0]),",
+                "clearing.eq(clearing + cycles[0]),",
             ): 20,
         },
     ),

@@ -36,8 +36,7 @@ class GateHarness(Harness):
             gate.minus_theta.eq(-theta),
         ]
         self.assume(theta <= 2 * largest)
-        # What the row pass and the state memory keep to.
-        self.assume(~(gate.valid & self.before(gate.valid)))
+        # What the state memory keeps to.
         self.assume(
             implies(
                 self.before(gate.valid, STATE_AT),
@@ -86,7 +85,7 @@ class GateHarness(Harness):
         self.see(done & gate.changed & (theta > 3), "a move beyond a dead zone")
         self.see(done & (gate.new_state == -127), "the lowest state")
         self.see(done & (h != 0) & ~gate.changed & (z > 0), "a state that stands still")
-        self.see(done & self.before(done, 2), "units in every second cycle")
+        self.see(done & self.before(done) & gate.changed, "units in every cycle")
 
     def _claim_parts(self, inside: Opened, gate: GateUnit, largest: Signal) -> None:
         """Say what the registers on the way hold: the solver then has small steps to take."""
@@ -106,8 +105,7 @@ PROOFS = (
         "the state at z = 0, and never leaves [-M, M].",
         harness=GateHarness,
         depth=7,
-        method="The gate has no feedback: its registers hold what came in the last six cycles "
-        "(those kept for a second cycle: seven).",
+        method="The gate has no feedback: its registers hold what came in the last six cycles.",
         cover=12,
         mutants={
             Mutant(
@@ -119,14 +117,14 @@ PROOFS = (
             Mutant(
                 "the candidate's lower bound is -M - 1",
                 GateUnit,
-                "beyond | (c_0[-1] & (magnitude_c == self.limit))",
-                "beyond",
+                "beyond_c | (c_0[-1] & at_limit_c)",
+                "beyond_c",
             ): 9,
             Mutant(
                 "a negative inhibition counts as a positive one",
                 GateUnit,
-                "Mux(pz[-1], 0, pz[:8]",
-                "Mux(0, 0, pz[:8]",
+                "mask_z & (~negative_z).replicate(8)",
+                "mask_z",
             ): 9,
         },
     ),

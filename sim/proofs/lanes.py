@@ -32,15 +32,24 @@ class AccumulatorHarness(Harness):
         self.free_inputs(lanes)
         control = lanes.control
         watched = self.rigid(7, "watched")
+        is_odd = self.rigid(1, "is_odd")  # the one source
         weight = self.rigid(2, "weight")  # of the one source, into the accumulator looked at
 
         # The lane's assumption, `collision` shows it; and `Lanes`: a delta of zero while clearing.
         touched = self.before(control.write)
         used = control.write | control.read
-        self.assume(~(touched & used & (control.address == self.before(control.address))))
-        self.assume(~control.clear | (control.write & (lanes.delta == 0)))
+        for address in (control.low_address, control.high_address):
+            self.assume(~(touched & used & (address == self.before(address))))
         self.assume(~(control.read & control.write))
-        self.assume((lanes.delta >= -2 * LARGEST) & (lanes.delta <= 2 * LARGEST))
+        for delta in (lanes.even_delta, lanes.odd_delta):
+            self.assume(~control.clear | (control.write & (delta == 0)))
+            self.assume((delta >= -2 * LARGEST) & (delta <= 2 * LARGEST))
+        # The event that may be the one source's, and the one beside it.
+        delta, beside = Signal(signed(DELTA_BITS)), Signal(signed(DELTA_BITS))
+        m.d.comb += [
+            delta.eq(Mux(is_odd, lanes.odd_delta, lanes.even_delta)),
+            beside.eq(Mux(is_odd, lanes.even_delta, lanes.odd_delta)),
+        ]
 
         # The one source's events lead from its value to another one, in its range.
         mine = Signal()
@@ -50,15 +59,16 @@ class AccumulatorHarness(Harness):
         self.free(new_value)
         self.assume((new_value >= -LARGEST) & (new_value <= LARGEST))
         here = Signal()
-        m.d.comb += here.eq(control.write & (control.address == watched))
-        self.assume(implies(here & mine & ~control.clear, lanes.delta == new_value - value))
+        m.d.comb += here.eq(control.write & (control.low_address == watched))
+        self.assume(implies(here & mine & ~control.clear, delta == new_value - value))
         mine_late = self.before(mine)
         here_late = self.before(here)
         clear_late = self.before(control.clear)
-        delta_late = Signal(signed(DELTA_BITS))
-        m.d.sync += delta_late.eq(lanes.delta)
-        # The weight comes a cycle after the event's word is addressed.
-        coming = lanes.weights[0]
+        delta_late, beside_late = Signal(signed(DELTA_BITS)), Signal(signed(DELTA_BITS))
+        m.d.sync += [delta_late.eq(delta), beside_late.eq(beside)]
+        # The weights come a cycle after the events' words are addressed.
+        words = (lanes.weights[0], lanes.weights[MIN_LANES])
+        coming, coming_beside = Mux(is_odd, words[1], words[0]), Mux(is_odd, words[0], words[1])
         self.assume(implies(here_late & mine_late & ~clear_late, coming == weight))
         with m.If(here):
             with m.If(control.clear):
@@ -76,9 +86,14 @@ class AccumulatorHarness(Harness):
             with m.If(clear_late):
                 m.d.sync += [part.eq(0), rest.eq(0)]
             with m.Elif(mine_late):
-                m.d.sync += part.eq(part + times(weight, delta_late))
+                m.d.sync += [
+                    part.eq(part + times(weight, delta_late)),
+                    rest.eq(rest + times(coming_beside, beside_late)),
+                ]
             with m.Else():
-                m.d.sync += rest.eq(rest + times(coming, delta_late))
+                m.d.sync += rest.eq(
+                    rest + times(coming, delta_late) + times(coming_beside, beside_late)
+                )
         value_late = self.before(value)
         self.claim((value >= -LARGEST) & (value <= LARGEST), "a source's value is out of its range")
         self.claim(part == times(weight, value_late), "a part is not weight times value")
@@ -91,7 +106,7 @@ class AccumulatorHarness(Harness):
         word = inside.word("lane0.memory", Cat(watched, Const(0, 1)))
         self.assume(self.past | (word == 0))
         self.claim(
-            word.as_signed() == self.before(total), "an accumulator is not the sum of its deltas"
+            word.as_signed() == self.before(total, 2), "an accumulator is not the sum of its deltas"
         )
         self.claim((total >= -(1 << 15)) & (total < 1 << 15), "an accumulator overflows")
 
@@ -100,12 +115,12 @@ class AccumulatorHarness(Harness):
             upper = inside.word(f"lane{lane}.memory", Cat(watched, Const(1, 1)))
             self.assume(self.past | (upper == 0))
             self.claim(upper == 0, "the upper half of a lane's memory is not zero")
-        wanted = control.read & (lanes.select == 0) & (control.address == watched)
+        wanted = control.read & (lanes.select == 0) & (control.low_address == watched)
         self.claim(
-            implies(self.before(wanted, 3), lanes.even == self.before(total, 2)),
+            implies(self.before(wanted, 4), lanes.low_even == self.before(total, 3)),
             "a pass reads something else",
         )
-        self.see(self.before(wanted, 3) & (part < 0) & (rest > LARGEST), "a sum is read")
+        self.see(self.before(wanted, 4) & (part < 0) & (rest > LARGEST), "a sum is read")
         self.see((part == LARGEST) & (weight == 3), "a value of -M with a weight of -1")
         self.see(
             self.before(here & control.clear, 2) & (total == 0) & self.before(total != 0),
@@ -129,14 +144,14 @@ PROOFS = (
             Mutant(
                 "minus delta is its complement",
                 Lanes,
-                "minus.eq(~(self.delta - 1))",
-                "minus.eq(~self.delta)",
+                "minus.eq(~(delta - 1))",
+                "minus.eq(~delta)",
             ): 8,
             Mutant(
                 "clearing reads the accumulator",
                 Lanes,
-                "mute[pair].eq(self.control.clear | (",
-                "mute[pair].eq((",
+                "self.control.clear | (self.control.read",
+                "(self.control.read",
             ): 10,
             Mutant(
                 "accumulators of fifteen bits and no sign",
@@ -145,10 +160,10 @@ PROOFS = (
                 "self.value.eq(read.data[:15])",
             ): 10,
             Mutant(
-                "a delta of eight bits",
+                "the two deltas' sum has nine bits",
                 Lane,
-                "term = Signal(signed(DELTA_BITS))",
-                "term = Signal(signed(DELTA_BITS - 1))",
+                "        term = Signal(signed(DELTA_BITS + 1))",
+                "        term = Signal(signed(DELTA_BITS))",
             ): 8,
             Mutant(
                 "a pass reads all lanes",
