@@ -176,8 +176,9 @@ def _no_store(board: Board, lanes: int, kind: WeightMemory, network: Network | N
     if network is not None:
         need = f"network {network.spec.name!r} needs {plan_layout(network, lanes).words} words; "
     if kind == "spram":
-        return f"{need}{lanes} lanes need {2 * -(-2 * lanes // SPRAM_BITS)} SPRAMs, there are " + str(
-            board.memories.spram
+        return (
+            f"{need}{lanes} lanes need {2 * -(-2 * lanes // SPRAM_BITS)} SPRAMs, there are "
+            + str(board.memories.spram)
         )
     left = board.memories.ebr - lanes - OTHER_EBR
     return (

@@ -65,9 +65,7 @@ class CycleModel:
         self._unsettled = True
         return self._layout.accumulator_words + _TALLY
 
-    def step(
-        self, moved: Sequence[bool], events: Sequence[Sequence[bool]], due: bool
-    ) -> int:
+    def step(self, moved: Sequence[bool], events: Sequence[Sequence[bool]], due: bool) -> int:
         """Return the cycles of one time step.
 
         Parameters

@@ -217,8 +217,8 @@ class EnginePlayer:
             cycles, events = (b - a for a, b in zip(before, self._counted, strict=True))
             self._same(name, "events", events, operation["events"])
             # Bytes that come late may cost some of the cycles in between, as the pipeline runs
-            # empty; never more than all of them, and without them the number is exact.
-            least, late = operation["cycles"], sum(operation.get("gaps", []))
+            # empty, or a walk of their own; without them the number is exact.
+            least, late = operation["cycles"], operation.get("late", 0)
             if not least <= cycles <= least + late:
                 self._same(name, "busy cycles", cycles, f"{least} to {least + late}")
         if operation.get("state") is not None:

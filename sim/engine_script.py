@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from host.cycles import CycleModel
 from models.golden import GoldenModel, State
 from models.image import compile_image
+from models.layout import plan_layout
 from models.network import Network
 
 Operation = dict[str, Any]
@@ -97,7 +98,9 @@ class EngineScript:
             self._scores = self.state.scores[0] if mode == "sum" else logits[0].astype(np.int64)
         gaps = self._draw(len(inputs))
         events = int(moved.sum()) + sum(map(sum, changed))
-        self._add("step", cycles, events, x=inputs.tolist(), due=due, gaps=gaps)
+        # A byte that comes late may cost the cycles that it is late, and its event's companion.
+        late = sum(gaps) + sum(map(bool, gaps)) * plan_layout(self.network, self.lanes).inputs.words
+        self._add("step", cycles, events, x=inputs.tolist(), due=due, gaps=gaps, late=late)
         if answered and self._scores is not None:
             self.operations[-1]["label"] = int(np.argmax(self._scores))
 

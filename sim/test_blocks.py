@@ -42,11 +42,11 @@ def test_block_ram_store(simulator):
         "sim.benches.store",
         simulator,
         name="store-bram",
-        data={"depth": depth, "bits": 32, "init": list(image.words), "seed": SEED},
+        data={"depth": depth, "bits": 64, "init": list(image.words), "seed": SEED},
     )
 
 
-@pytest.mark.parametrize("lanes, depth", [(16, 32768), (24, 16384)])
+@pytest.mark.parametrize("lanes, depth", [(16, 16384), (12, 16384)])
 def test_single_port_store(simulator, lanes, depth):
     parameters = EngineParameters(lanes=lanes, weights="spram", store_words=depth)
     run_bench(
@@ -54,7 +54,7 @@ def test_single_port_store(simulator, lanes, depth):
         "sim.benches.store",
         simulator,
         name=f"store-spram-{lanes}",
-        data={"depth": depth, "bits": 2 * lanes, "init": [], "seed": SEED},
+        data={"depth": depth, "bits": 4 * lanes, "init": [], "seed": SEED},
     )
 
 

@@ -53,6 +53,9 @@ def test_counts_of_a_script_whose_events_are_known():
         "network: theta between": 1,
         "load: network loaded": 1,
         "input event: K = 2": 2 + 1 + 0 + 2,
+        # The three inputs are numbered 3, 2, 1.
+        "input event: an odd one alone": 1 + 0 + 0 + 2,
+        "input event: an even one alone": 1 + 1,
         "input event: delta 1": 1 + 1 + 1,
         "input event: none in a step": 1,
         "input event: one in a step": 1,

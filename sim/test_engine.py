@@ -20,7 +20,7 @@ from sim.engine_script import EngineScript
 from sim.runner import run_bench
 
 LANES = 16
-STORES = {"bram": 4096, "spram": 32768}
+STORES = {"bram": 4096, "spram": 16384}
 #: Other networks: ADDGATE_SEED=7 pytest sim/test_engine.py
 SEED = int(os.environ.get("ADDGATE_SEED", "2026"))
 ZOO = Path(__file__).resolve().parent.parent / "models" / "zoo"

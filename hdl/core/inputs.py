@@ -20,7 +20,7 @@ class InputFront(wiring.Component):
     Members
     -------
     bytes : In(stream of signed(8))
-        The step's inputs in order. The next step's first byte is taken as soon as it is there.
+        The step's inputs in order; taken only between `start` and the last one.
     start : In(1)
         Begin a step of `count` bytes.
     count : In(9)
@@ -53,14 +53,17 @@ class InputFront(wiring.Component):
         read = memory.read_port(transparent_for=())
         write = memory.write_port()
 
-        # A byte that cannot go on waits in a register of its own, so that `ready` is a register:
-        # the link's buffer hangs on it.
+        # A byte that cannot go on waits in a register of its own, so that `ready` comes from
+        # registers: the link's buffer hangs on it.
         spare = Signal(signed(8), reset_less=True)
         spare_valid = Signal()
+        accepting = Signal()
+        arrives = Signal()
         available = Signal()
         m.d.comb += [
-            self.bytes.ready.eq(~spare_valid),
-            available.eq(spare_valid | self.bytes.valid),
+            self.bytes.ready.eq(accepting & ~spare_valid),
+            arrives.eq(self.bytes.valid & self.bytes.ready),
+            available.eq(spare_valid | arrives),
         ]
 
         # Stage 0 reads a byte's predecessor, stage 1 compares, stage 2 offers. The count of the
@@ -99,7 +102,11 @@ class InputFront(wiring.Component):
             write.data.eq(value),
             write.en.eq(value_valid & move),
         ]
-        m.d.sync += spare_valid.eq(available & ~accept)
+        m.d.sync += [
+            spare_valid.eq(available & ~accept),
+            # While nothing is spare, the byte that arrives is the one that goes on next.
+            accepting.eq(self.start | (accepting & ~(arrives & last))),
+        ]
         with m.If(~spare_valid):
             m.d.sync += spare.eq(self.bytes.payload)
         with m.If(move):

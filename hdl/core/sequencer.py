@@ -352,9 +352,7 @@ class Sequencer(wiring.Component):
                 tallying.eq(tallying + 1),
                 self.tally.eq(~tallying[:3].all()),
                 # What the next half-word grows by.
-                self.tally_data.eq(
-                    Mux(tallying == 0, cycles[16:], Mux(tallying == 3, events, 0))
-                ),
+                self.tally_data.eq(Mux(tallying == 0, cycles[16:], Mux(tallying == 3, events, 0))),
             ]
             with m.If(tallying[3]):
                 m.d.sync += [self.tally.eq(0), cycles.eq(TALLY_CYCLES), events.eq(0)]

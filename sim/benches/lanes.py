@@ -8,37 +8,41 @@ from cocotb.triggers import RisingEdge
 from sim.benches import data
 from sim.benches.wires import start
 
+VALUES = ("low_even", "low_odd", "high_even", "high_odd")
+
 
 class Driver:
-    """Sets the lanes' control, the weights one cycle later; takes the values three later."""
+    """Sets the lanes' control, the weights one cycle later; takes the values four later."""
 
     def __init__(self, dut, lanes, fields):
         self.dut, self.lanes, self.fields = dut, lanes, fields
         self.late_weights = 0
-        self.expected = [None, None, None]
-        self.written = None
+        self.expected = [None] * 4
+        self.written = ()
 
-    async def cycle(self, address=0, delta=0, weights=0, select=0, expect=None, **bits):
-        """One cycle: `expect` is the pair that this cycle's control should bring."""
-        if address == self.written and (bits.get("write") or bits.get("read")):
+    async def cycle(self, low=0, high=None, deltas=(0, 0), weights=0, **rest):
+        """One cycle: `expect` is what this cycle's control should bring."""
+        addresses = (low, low if high is None else high)
+        bits = {name: rest.get(name, False) for name in ("read", "write", "clear")}
+        if any(a in self.written for a in addresses) and (bits["write"] or bits["read"]):
             # The lanes' assumption: nobody reads what is being written.
-            self.written = None
+            self.written = ()
             await self.cycle()
-        self.written = address if bits.get("write") else None
+        self.written = addresses if bits["write"] else ()
         control = 0
+        named = {"low_address": addresses[0], "high_address": addresses[1], **bits}
         for name, (start_bit, width) in self.fields.items():
-            value = address if name == "address" else int(bits.get(name, False))
-            control |= (value & ((1 << width) - 1)) << start_bit
+            control |= (int(named[name]) & ((1 << width) - 1)) << start_bit
         self.dut.control.value = control
-        self.dut.delta.value = delta
-        self.dut.select.value = select
+        self.dut.even_delta.value, self.dut.odd_delta.value = deltas
+        self.dut.select.value = rest.get("select", 0)
         self.dut.weights.value = self.late_weights
         self.late_weights = weights
         await RisingEdge(self.dut.clk)
         due = self.expected.pop(0)
-        self.expected.append(expect)
+        self.expected.append(rest.get("expect"))
         if due is not None:
-            got = (self.dut.even.value.to_signed(), self.dut.odd.value.to_signed())
+            got = tuple(getattr(self.dut, name).value.to_signed() for name in VALUES)
             assert got == due, f"expected {due}, found {got}"
 
 
@@ -46,7 +50,7 @@ class Driver:
 async def accumulators_follow_the_events(dut):
     lanes, words = data()["lanes"], data()["words"]
     rng = random.Random(data()["seed"])
-    await start(dut, control=0, delta=0, weights=0, select=0)
+    await start(dut, control=0, even_delta=0, odd_delta=0, weights=0, select=0)
     await RisingEdge(dut.clk)
     driver = Driver(dut, lanes, data()["fields"])
     table = [[0] * words for _ in range(lanes)]
@@ -57,23 +61,32 @@ async def accumulators_follow_the_events(dut):
         for lane in table:
             lane[:] = [0] * words
 
-    async def event(delta, first, count, choices):
+    async def events(deltas, first, count, choices):
+        """An even and an odd source's event, over the same words."""
         for address in range(first, first + count):
             word = 0
-            for lane in range(lanes):
-                weight = rng.choice(choices)
-                word |= weight << 2 * lane
-                table[lane][address] += {0: 0, 1: delta, 3: -delta}[weight]
-            await driver.cycle(address, delta, word, write=True)
+            for half, delta in enumerate(deltas):
+                for lane in range(lanes):
+                    weight = rng.choice(choices)
+                    word |= weight << 2 * (half * lanes + lane)
+                    table[lane][address] += {0: 0, 1: delta, 3: -delta}[weight]
+            await driver.cycle(address, deltas=deltas, weights=word, write=True)
 
     async def check():
+        """A pair of lanes in each half, at an address for each half."""
         await driver.cycle()
         await driver.cycle()
         for _ in range(60):
-            address, pair = rng.randrange(words), rng.randrange(lanes // 2)
-            expect = (table[2 * pair][address], table[2 * pair + 1][address])
-            await driver.cycle(address, select=pair, expect=expect, read=True)
-        for _ in range(4):
+            pair = rng.randrange(lanes // 4)
+            low, high = rng.randrange(words), rng.randrange(words)
+            first = (2 * pair, lanes // 2 + 2 * pair)
+            expect = tuple(
+                table[lane + row][address]
+                for lane, address in zip(first, (low, high), strict=True)
+                for row in range(2)
+            )
+            await driver.cycle(low, high, select=pair, expect=expect, read=True)
+        for _ in range(5):
             await driver.cycle()
 
     for _ in range(2):
@@ -81,8 +94,9 @@ async def accumulators_follow_the_events(dut):
         await check()
         for _ in range(150):
             first = rng.randrange(words - 2)
-            await event(
-                rng.choice([rng.randint(-254, 254), -254, 254]),
+            deltas = [rng.choice([rng.randint(-254, 254), -254, 254, 0]) for _ in range(2)]
+            await events(
+                deltas,
                 first,
                 rng.randint(2, words - first),
                 rng.choice([[0, 1, 3], [1], [3], [0]]),
@@ -91,11 +105,9 @@ async def accumulators_follow_the_events(dut):
                 await driver.cycle()
         await check()
     # The largest sums that a network can make fit: 257 sources of 127.
-    await clear()
-    for _ in range(257):
-        await event(127, 0, 2, [1])
-    await check()
-    await clear()
-    for _ in range(257):
-        await event(127, 0, 2, [3])
-    await check()
+    for weight in (1, 3):
+        await clear()
+        for _ in range(128):
+            await events((127, 127), 0, 2, [weight])
+        await events((127, 0), 0, 2, [weight])
+        await check()

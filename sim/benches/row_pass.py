@@ -5,6 +5,7 @@ import random
 import cocotb
 from cocotb.triggers import ClockCycles, RisingEdge
 
+from models.layout import PARAMETER_LAG
 from sim.benches import data
 from sim.benches.wires import start
 
@@ -18,6 +19,14 @@ def pack(fields, values):
     return word
 
 
+def words_of(slots):
+    """Return the parameter words of slots, (shifts and halves added, biases and flags) each."""
+    words = [dict(early) for early, _ in slots] + [{} for _ in range(PARAMETER_LAG)]
+    for word, (_, late) in zip(words[PARAMETER_LAG:], slots, strict=True):
+        word.update(late)
+    return [pack(data()["parameter"], word) for word in words]
+
+
 @cocotb.test()
 async def sums_of_pairs(dut):
     """Each pair is bias + sum of (raw sum << shift) over its planes, bit for bit."""
@@ -26,7 +35,10 @@ async def sums_of_pairs(dut):
     table = [[0] * words for _ in range(lanes)]
     parameters: list[int] = []
     finished = []
-    await start(dut, start=0, config=0, parameter=0, even_value=0, odd_value=0)
+    sums_in = ("low_even", "low_odd", "high_even", "high_odd")
+    await start(
+        dut, start=0, config=0, state_accumulator=0, parameter=0, **dict.fromkeys(sums_in, 0)
+    )
 
     async def store():
         while True:
@@ -35,13 +47,21 @@ async def sums_of_pairs(dut):
                 dut.parameter.value = parameters.pop(0)
 
     async def accumulators():
-        """Values come three cycles after their address."""
-        late = [(0, 0), (0, 0)]
+        """Values come four cycles after their addresses."""
+        late = [(0, 0, 0, 0)] * 3
         while True:
             await RisingEdge(dut.clk)
-            address, pair = int(dut.accumulator.value), int(dut.select.value)
-            late.append((table[2 * pair][address % words], table[2 * pair + 1][address % words]))
-            dut.even_value.value, dut.odd_value.value = late.pop(0)
+            low, high = int(dut.low_accumulator.value), int(dut.high_accumulator.value)
+            lane = 2 * int(dut.select.value)
+            late.append(
+                tuple(
+                    table[first + row][address % words]
+                    for first, address in ((lane, low), (lane + lanes // 2, high))
+                    for row in range(2)
+                )
+            )
+            for name, value in zip(sums_in, late.pop(0), strict=True):
+                getattr(dut, name).value = value
 
     async def collect():
         while True:
@@ -53,53 +73,59 @@ async def sums_of_pairs(dut):
         cocotb.start_soon(process)
     await RisingEdge(dut.clk)
     for units, planes in [
-        (1, 1),
-        (lanes // 2, 1),
-        (3 * lanes // 2 + 1, 1),
-        (9, 2),
-        (20, 4),
-        (5, 8),
+        (1, (1, 1)),
+        (lanes // 4, (1, 1)),
+        (lanes // 2, (1, 1)),
+        (3 * lanes // 2 + 1, (1, 1)),
+        (9, (2, 1)),
+        (9, (1, 3)),
+        (20, (4, 4)),
     ]:
         groups = -(-2 * units // lanes)
-        base = rng.randrange(words - planes * groups + 1)
+        slots = max(planes)
+        bases = [rng.randrange(words - slots * groups + 1) for _ in range(2)]
         for lane in table:
             lane[:] = [rng.choice([rng.randint(-300, 300), -32639, 32639]) for _ in range(words)]
-        slots = max(planes, 2)
-        expected = []
+        # Keep within 24 bits, as an exported network does.
+        most = 6 if slots == 1 else 4
+        expected, made = [], []
         for unit in range(units):
             biases = [rng.randint(-32768, 32767) for _ in range(2)]
             sums = list(biases)
             group, pair = divmod(unit, lanes // 2)
             for slot in range(slots):
-                used = slot < planes
-                # Keep within 24 bits, as an exported network does.
-                most = 7 if planes == 1 else 4
-                shifts = [rng.randint(0, most) for _ in range(2)]
-                if used:
-                    address = base + slot * groups + group
-                    for row in range(2):
-                        sums[row] += table[2 * pair + row][address] << shifts[row]
-                parameters.append(
-                    pack(
-                        data()["parameter"],
-                        {
-                            "bias": biases[slot] if slot < 2 else rng.getrandbits(16),
-                            "even_shift": shifts[0],
-                            "odd_shift": shifts[1],
-                            "add": used,
-                            "complete": slot == max(planes, 1) - 1,
-                        },
-                    )
-                )
+                early = {}
+                for kind in range(2):  # the inputs' sums, the states' half the lanes further on
+                    lane = (2 * pair + kind * lanes // 2) % lanes
+                    half = "low" if lane < lanes // 2 else "high"
+                    early[f"{half}_add"] = used = slot < planes[kind]
+                    shifts = [rng.randint(0, most) for _ in range(2)]
+                    early[f"{half}_even_shift"], early[f"{half}_odd_shift"] = shifts
+                    if used:
+                        address = bases[kind] + slot * groups + group
+                        for row in range(2):
+                            sums[row] += table[lane + row][address] << shifts[row]
+                first = slot == 0
+                late = {
+                    "even_bias": biases[0] if first else rng.getrandbits(16),
+                    "odd_bias": biases[1] if first else rng.getrandbits(16),
+                    "add": 1,
+                    "complete": slot == slots - 1,
+                }
+                made.append((early, late))
             expected.append(tuple(sums))
+        parameters[:] = words_of(made)
         dut.config.value = pack(
             data()["config"],
-            {"units": units, "last_slot": slots - 1, "accumulator": base, "groups": groups},
+            {"units": units, "last_slot": slots - 1, "accumulator": bases[0], "groups": groups},
         )
+        dut.state_accumulator.value = bases[1]
         dut.start.value = 1
         await RisingEdge(dut.clk)
         dut.start.value = 0
         await ClockCycles(dut.clk, units * slots + 12)
         assert dut.busy.value == 0
+        assert dut.pending.value == 0
         assert finished == expected, f"{units} units, {planes} planes"
+        assert not parameters, f"{len(parameters)} parameter words were not read"
         finished.clear()

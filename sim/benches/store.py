@@ -13,25 +13,32 @@ from sim.benches.wires import start
 async def words_are_read_back(dut):
     depth, bits, words = data()["depth"], data()["bits"], data()["init"]
     rng = random.Random(data()["seed"])
-    await start(dut, port__read_address=0, port__write_address=0, port__write=0)
+    await start(
+        dut, port__even_address=0, port__odd_address=0, port__write_address=0, port__write=0
+    )
     await RisingEdge(dut.clk)
     known = dict(enumerate(words))
 
-    async def cycle(read=0, write=None, value=0):
-        dut.port__read_address.value = read
+    async def cycle(even=0, odd=0, write=None, value=0):
+        dut.port__even_address.value = even
+        dut.port__odd_address.value = odd
         dut.port__write.value = int(write is not None)
         dut.port__write_address.value = write or 0
         dut.port__write_data.value = value
         await RisingEdge(dut.clk)
 
+    half = (1 << bits // 2) - 1
+
     async def read_all(addresses):
-        """One read a cycle; each word comes with the next address."""
+        """One read a cycle, the halves' addresses apart; the word comes with the next ones."""
         previous = None
-        for address in [*addresses, 0]:
-            await cycle(read=address)
+        others = rng.sample(addresses, len(addresses))
+        for even, odd in [*zip(addresses, others, strict=True), (0, 0)]:
+            await cycle(even, odd)
             if previous is not None:
-                assert int(dut.port__read_data.value) == known[previous], f"word {previous}"
-            previous = address
+                expected = known[previous[0]] & half | known[previous[1]] & ~half
+                assert int(dut.port__read_data.value) == expected, f"words {previous}"
+            previous = even, odd
 
     if words:
         await read_all(range(len(words)))
