@@ -66,7 +66,11 @@ DEFAULTS: dict[str, tuple[Model, Settings, int]] = {
     # at the last epoch, against 97.0 % without weight decay and moved pictures).
     "digits": (Model(), Settings(epochs=200, weight_decay=0.1, shift=0.5), 0),
     # The same digits by pixels, 64 steps: by validation, see bench/networks/README.md.
-    "digits-pixels": (Model(units=(20,)), Settings(epochs=200, weight_decay=0.1, shift=0.5), 0),
+    "digits-pixels": (
+        Model(units=(20,), theta=(8,)),
+        Settings(epochs=700, weight_decay=0.1, shift=0.25, hold=1.0),
+        0,
+    ),
     "adding": (Model(units=(32,)), Settings(learning_rate=2e-3, epochs=40), 50),
     "arrays": (Model(), Settings(epochs=150, batch=32, weight_decay=0.1), 0),
 }
