@@ -31,6 +31,9 @@ __all__ = ["TARGET_MHZ", "Placed", "Shell", "place"]
 #: What nextpnr is asked for, of every core alike.
 TARGET_MHZ = Fraction(60)
 
+#: Bits of a parity that two levels of logic cells give.
+_PIECE = 16
+
 
 class Shell(wiring.Component):
     """A core between two pins: inputs come by a shift register, outputs leave as their parity.
@@ -57,7 +60,14 @@ class Shell(wiring.Component):
         outputs = [Value.cast(value) for _, member, value in members if member.flow is Out]
         shifted = Signal(sum(map(len, inputs)))
         seen = Signal(sum(map(len, outputs)))
-        m.d.sync += [shifted.eq(Cat(self.rx, shifted)), self.tx.eq(seen.xor())]
+        # In two steps: the parity of a hundred bits would be slower than many a core.
+        pieces = [seen[at : at + _PIECE] for at in range(0, len(seen), _PIECE)]
+        parities = Signal(len(pieces))
+        m.d.sync += [
+            shifted.eq(Cat(self.rx, shifted)),
+            parities.eq(Cat(piece.xor() for piece in pieces)),
+            self.tx.eq(parities.xor()),
+        ]
         if self._empty:
             self._core._MustUse__silence = True  # not being built is meant
             m.d.sync += seen.eq(shifted[: len(seen)] ^ shifted[len(seen) :])
