@@ -25,6 +25,7 @@ from models.file import load
 from models.golden import GoldenModel
 from models.random_networks import random_inputs, random_network
 from models.tasks import digits
+from sim import runner
 from sim.engine_script import EngineScript
 
 OURS = Built(
@@ -257,6 +258,31 @@ def test_steps_are_the_emulator_s_where_the_rtl_agrees(few, monkeypatch):
     assert 100 < found.cycles_mean <= found.cycles_worst < 1000
     x = network.quantize(part.x)
     assert found.additions == steps.count_additions(network, x) / 24
+
+
+@pytest.mark.parametrize(
+    ("raised", "error", "message"),
+    [
+        (runner.BenchFailure("busy cycles is 5, not 4"), ValueError, "RTL differs .* is 5, not 4"),
+        (runner.MissingSimulator("get Verilator so"), ToolError, "get Verilator so"),
+    ],
+)
+def test_what_the_simulation_says_is_an_error_of_the_bench(
+    few, monkeypatch, raised, error, message
+):
+    network, parameters, part = few
+    played = []
+
+    def run_bench(engine, bench, simulator, **more):
+        played.append(more["data"]["operations"])
+        raise raised
+
+    monkeypatch.setattr(runner, "run_bench", run_bench)
+    with pytest.raises(error, match=message):
+        steps.simulate(network, parameters, network.quantize(part.x)[:2], "test")
+    # The network is loaded; two digits are a reset and eight steps each, all with their cycles.
+    assert [one["do"] for one in played[0]] == ["load", *(["reset"] + ["step"] * 8) * 2]
+    assert all(one["cycles"] > 0 and "state" in one for one in played[0][1:])
 
 
 # -- peers
