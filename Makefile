@@ -17,13 +17,14 @@ RUN = PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # doctor speaks before anything is installed
-.PHONY: help doctor doctor-demo icebreaker test prove coverage lint clean
+.PHONY: help doctor doctor-demo icebreaker test prove coverage bench-check lint clean
 
 help:
 	@echo "make icebreaker   the shipped network becomes a bitstream and classifies real digits"
 	@echo "make test         lint, types, import rules and the whole test suite"
 	@echo "make coverage     the test suite again: which situations and lines it has seen"
 	@echo "make prove        formal proofs about the gateware, each with a mutant that it refutes"
+	@echo "make bench-check  the engine's size, cycles and clock against bench/baseline.json"
 	@echo "make doctor       what this machine lacks, and how to get it"
 	@echo "make lint         the quick half of make test"
 	@echo "make clean        remove what was built ($(VENV) stays)"
@@ -58,6 +59,11 @@ coverage: doctor $(VENV)/.installed-test
 
 prove: $(VENV)/.installed-test
 	$(RUN) -m sim.prove
+
+# Part of `make test`, too; alone, with its tables.
+bench-check: $(VENV)/.installed-test
+	$(RUN) -m bench.engine --quick --check
+	$(RUN) -m bench.hardware --quick --check
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hdl.build import BuildError
+from hdl.report import ReportError
 from hdl.toolchain import ToolError
 from models.writing import check_output
 
@@ -39,11 +40,14 @@ def seed_value(text: str) -> int:
     return value
 
 
-def bench_parser(module: str, description: str | None) -> argparse.ArgumentParser:
+def bench_parser(
+    module: str, description: str | None, examples: str | None = None
+) -> argparse.ArgumentParser:
     """Return the parser of ``python -m bench.<module>``, with ``--output`` in ``build/bench/``."""
     parser = argparse.ArgumentParser(
         prog=f"python -m bench.{module}",
         description=description,
+        epilog=examples,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     default = Path("build/bench") / f"{module.replace('.', '_')}.json"
@@ -58,6 +62,13 @@ def guarded(run: Callable[[argparse.Namespace], int], options: argparse.Namespac
     try:
         check_output(options.output)
         return run(options)
-    except (BuildError, ToolError, OSError, ValueError, FloatingPointError) as error:
+    except (
+        BuildError,
+        ReportError,
+        ToolError,
+        OSError,
+        ValueError,
+        FloatingPointError,
+    ) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench import baseline
 from bench.arguments import bench_parser, count, guarded
 from bench.record import write
 from hdl.boards import load_board
@@ -28,12 +29,9 @@ from models.file import load
 
 NETWORK = Path(__file__).resolve().parent.parent / "models" / "zoo" / "digits.safetensors"
 STORES: tuple[WeightChoice, ...] = ("bram", "spram")
-BASELINE = Path(__file__).resolve().parent / "baseline.json"
 
 #: How far the engine may drift from the baseline before somebody must say that it is meant.
-MOST_GROWTH, MOST_SLOWDOWN = 0.03, 0.10
-
-Figures = dict[str, Any]
+BOUNDS = baseline.Bounds(logic_cells=0.03, clock=0.10)
 
 
 def measure(weights: WeightChoice, seed: int) -> dict[str, Any]:
@@ -52,7 +50,7 @@ def measure(weights: WeightChoice, seed: int) -> dict[str, Any]:
             return report
 
 
-def figures(reports: Sequence[Mapping[str, Any]]) -> Figures:
+def figures(reports: Sequence[Mapping[str, Any]]) -> baseline.Figures:
     """What the baseline holds of one weight store's reports, a report a seed."""
     return {
         "logic_cells": reports[0]["logic_cells"],
@@ -61,58 +59,11 @@ def figures(reports: Sequence[Mapping[str, Any]]) -> Figures:
     }
 
 
-def drift(found: Mapping[str, Figures], baseline: Mapping[str, Figures]) -> list[str]:
-    """Say where measured figures are worse than the baseline's by more than they may."""
-    worse = []
-    for weights, now in found.items():
-        if weights not in baseline:
-            worse.append(f"{weights}: the baseline has no figures for it")
-            continue
-        then = baseline[weights]
-        cells = int(then["logic_cells"] * (1 + MOST_GROWTH))
-        if now["logic_cells"] > cells:
-            worse.append(
-                f"{weights}: {now['logic_cells']} logic cells; the baseline's "
-                f"{then['logic_cells']} and {MOST_GROWTH:.0%} more allow {cells}"
-            )
-        clock = then["clock_mhz"] * (1 - MOST_SLOWDOWN)
-        if now["clock_mhz"] < clock:
-            worse.append(
-                f"{weights}: {now['clock_mhz']:.2f} MHz; the baseline's "
-                f"{then['clock_mhz']:.2f} MHz less {MOST_SLOWDOWN:.0%} ask for {clock:.2f} MHz"
-            )
-    return worse
-
-
-def read_baseline(path: Path) -> dict[str, Figures]:
-    """Return the baseline's figures by weight store.
-
-    Raises
-    ------
-    ValueError
-        If the file holds no such record; OSError if it cannot be read.
-    """
-    try:
-        stores: dict[str, Figures] = json.loads(path.read_text())["engine"]
-        for held in stores.values():
-            float(held["logic_cells"]), float(held["clock_mhz"])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(
-            f"{path}: expected a record written by --update-baseline, found {error!r}"
-        ) from error
-    return stores
-
-
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = bench_parser("engine", __doc__)
     parser.add_argument("--seeds", type=count, default=6, metavar="N", help="seeds 1 to N (6)")
     parser.add_argument("--quick", action="store_true", help="block RAM and seed 1 only")
-    what = parser.add_mutually_exclusive_group()
-    what.add_argument("--check", action="store_true", help="fail if worse than the baseline")
-    what.add_argument(
-        "--update-baseline", action="store_true", help="make these figures the baseline"
-    )
-    parser.add_argument("--baseline", type=Path, default=BASELINE, help=argparse.SUPPRESS)
+    baseline.add_options(parser)
     options = parser.parse_args(arguments)
     if options.quick and options.update_baseline:
         parser.error("a baseline holds all stores: --update-baseline goes without --quick")
@@ -126,14 +77,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     # A baseline that cannot be read is noticed before minutes of building.
-    baseline = read_baseline(options.baseline) if options.check else {}
+    held = baseline.read(options.baseline, "engine") if options.check else {}
     stores, seeds = (STORES[:1], 1) if options.quick else (STORES, options.seeds)
     rows = []
     print(
         "| weights | logic cells | EBR | SPRAM | DSP | multipliers | MHz, seeds 1 to N | median |"
     )
     print("|---|---|---|---|---|---|---|---|")
-    found: dict[str, Figures] = {}
+    found: dict[str, baseline.Figures] = {}
     for weights in stores:
         reports = [measure(weights, seed) for seed in range(1, seeds + 1)]
         clocks = [report["clock_mhz"] for report in reports]
@@ -148,19 +99,7 @@ def _run(options: argparse.Namespace) -> int:
             flush=True,
         )
     write(options.output, {"engine": rows})
-    if options.update_baseline:
-        write(options.baseline, {"tools": first["tools"], "engine": found})
-        print(f"baseline written: {options.baseline}")
-    worse = drift(found, baseline) if options.check else []
-    for line in worse:
-        print(f"error: {line}", file=sys.stderr)
-    if worse:
-        print(
-            f"The engine is worse than {options.baseline}. If that is meant: "
-            "python -m bench.engine --update-baseline",
-            file=sys.stderr,
-        )
-    return 1 if worse else 0
+    return baseline.settle(options, "engine", first["tools"], found, held, BOUNDS)
 
 
 if __name__ == "__main__":

@@ -140,13 +140,13 @@ def evaluate(network: Network, part: Part, size: int = 256) -> Evaluation:
 
 def load_part(network: Network, task: str, length: int, whole: bool = False) -> Part:
     """The test part of a named task, or all sequences of an .npz file."""
-    if task == "digits":
-        return digits.load().test
+    if task in ("digits", "digits-pixels"):
+        return digits.load("rows" if task == "digits" else "pixels").test
     if task == "adding":
         return adding.load(length).test
     if task.endswith(".npz"):
         return arrays.read(task) if whole else arrays.load(task).test
-    raise TaskError(f"the task must be digits, adding or an .npz file, not {task!r}")
+    raise TaskError(f"the task must be digits, digits-pixels, adding or an .npz file, not {task!r}")
 
 
 def _mark(
@@ -190,7 +190,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("file", help="network file (.safetensors)")
-    parser.add_argument("task", help="digits, adding, or an .npz file with x, y (and lengths)")
+    parser.add_argument(
+        "task", help="digits, digits-pixels, adding, or an .npz file with x, y (and lengths)"
+    )
     parser.add_argument(
         "--length", type=int, default=adding.DEFAULT_LENGTH, help="sequence length of adding"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -38,8 +39,8 @@ class Settings:
     weight_decay : float
         Share of every parameter taken off per step, times the learning rate (AdamW).
     shift : float
-        Share of batches in which every sequence is moved by -1, 0 or 1 steps and features
-        (pictures only).
+        Share of batches in which every picture is moved by -1, 0 or 1 rows and columns (square
+        pictures only, by rows or by pixels).
     hold : float
         Weight of the hold regularizer (`models.hold.movement`) in the loss, at least 0. It
         rises from 0 along the first half of the epochs, so that a network first learns its
@@ -118,13 +119,14 @@ def batches(part: Part, size: int, rng: np.random.Generator, shift: float = 0.0)
 
 
 def _moved(batch: Part, rng: np.random.Generator) -> Part:
-    """Each picture moved by -1, 0 or 1 rows and columns, 0 coming in at the edges."""
-    count, rows, columns = batch.x.shape
-    padded = np.pad(batch.x, ((0, 0), (1, 1), (1, 1)))
+    """Each square picture moved by -1, 0 or 1 rows and columns, 0 coming in at the edges."""
+    count, steps, features = batch.x.shape
+    rows = columns = math.isqrt(steps * features)
+    padded = np.pad(batch.x.reshape(count, rows, columns), ((0, 0), (1, 1), (1, 1)))
     down, right = rng.integers(0, 3, (2, count, 1, 1))
     index = (np.arange(count)[:, None, None], np.arange(rows)[None, :, None] + down,
              np.arange(columns)[None, None, :] + right)  # fmt: skip
-    return Part(padded[index], batch.y, batch.lengths)
+    return Part(padded[index].reshape(batch.x.shape), batch.y, batch.lengths)
 
 
 def run(module: AdditiveGatedNetwork, part: Part) -> Output:

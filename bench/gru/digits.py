@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import argparse
 import copy
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
+from bench.arguments import bench_parser, count, guarded
 from bench.gru.model import Network
 from bench.gru.quantize import quantize, quantize_inputs
 from bench.record import write
@@ -28,6 +30,13 @@ HIDDEN = 64
 EPOCHS = 60
 BATCH = 64
 LEARNING_RATE = 5e-3
+
+_EXAMPLES = """\
+examples:
+  python -m bench.gru.digits
+  python -m bench.gru.digits --quick
+  python -m bench.gru.digits --seeds 5 --output build/gru_digits.json
+"""
 
 
 @dataclass
@@ -77,16 +86,26 @@ def train(seed: int, epochs: int = EPOCHS) -> Result:
     return Result(network, correct(task.test), integer)
 
 
-def main() -> None:
-    """Train over seeds, print and write."""
-    parser = argparse.ArgumentParser(prog="python -m bench.gru.digits", description=__doc__)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--output", type=Path, default=Path("build/bench/gru_digits.json"))
-    options = parser.parse_args()
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = bench_parser("gru.digits", __doc__, _EXAMPLES)
+    parser.add_argument("--seeds", type=count, default=3, metavar="N", help="seeds 0 to N - 1 (3)")
+    parser.add_argument(
+        "--quick", action="store_true", help="seed 0 and two epochs: that it works, no accuracy"
+    )
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit status."""
+    return guarded(_run, _parse(arguments))
+
+
+def _run(options: argparse.Namespace) -> int:
     torch.set_num_threads(1)
+    seeds, epochs = (1, 2) if options.quick else (options.seeds, EPOCHS)
     rows = []
-    for seed in options.seeds:
-        result = train(seed)
+    for seed in range(seeds):
+        result = train(seed, epochs)
         row = {"seed": seed, "float": result.float_accuracy, "integer": result.integer_accuracy}
         print(
             f"seed {seed}: float {100 * row['float']:.2f} %, integer {100 * row['integer']:.2f} %"
@@ -94,8 +113,12 @@ def main() -> None:
         rows.append(row)
     means = {kind: float(np.mean([row[kind] for row in rows])) for kind in ("float", "integer")}
     print(f"mean: float {100 * means['float']:.2f} %, integer {100 * means['integer']:.2f} %")
-    write(options.output, {"torch": torch.__version__, "mean": means, "runs": rows})
+    write(
+        options.output,
+        {"torch": torch.__version__, "epochs": epochs, "mean": means, "runs": rows},
+    )
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

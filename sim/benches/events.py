@@ -15,7 +15,7 @@ class Bench:
     def __init__(self, dut, rng):
         self.dut, self.rng = dut, rng
         self.states = [0] * 256
-        self.taken = [[], []]
+        self.taken: list[list[tuple[int, int]]] = [[], []]
         self.patience = 1.0
         cocotb.start_soon(self._memory())
         for parity in range(2):

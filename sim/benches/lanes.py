@@ -18,7 +18,7 @@ class Driver:
         self.dut, self.lanes, self.fields = dut, lanes, fields
         self.late_weights = 0
         self.expected = [None] * 4
-        self.written = ()
+        self.written: tuple[int, ...] = ()
 
     async def cycle(self, low=0, high=None, deltas=(0, 0), weights=0, **rest):
         """One cycle: `expect` is what this cycle's control should bring."""

@@ -48,7 +48,7 @@ async def sums_of_pairs(dut):
 
     async def accumulators():
         """Values come four cycles after their addresses."""
-        late = [(0, 0, 0, 0)] * 3
+        late: list[tuple[int, ...]] = [(0, 0, 0, 0)] * 3
         while True:
             await RisingEdge(dut.clk)
             low, high = int(dut.low_accumulator.value), int(dut.high_accumulator.value)
@@ -98,7 +98,8 @@ async def sums_of_pairs(dut):
                 for kind in range(2):  # the inputs' sums, the states' half the lanes further on
                     lane = (2 * pair + kind * lanes // 2) % lanes
                     half = "low" if lane < lanes // 2 else "high"
-                    early[f"{half}_add"] = used = slot < planes[kind]
+                    used = slot < planes[kind]
+                    early[f"{half}_add"] = int(used)
                     shifts = [rng.randint(0, most) for _ in range(2)]
                     early[f"{half}_even_shift"], early[f"{half}_odd_shift"] = shifts
                     if used:

@@ -56,22 +56,46 @@ FIELDS = "hdl/link/fields.py"
 
 FAULTS = (
     # Lanes.
+    Fault("lane adds where it must subtract", LANE, "], minus, plus)", "], plus, plus)"),
+    Fault("lane swaps plus and minus", LANE, "], minus, plus)", "], plus, minus)"),
     Fault(
-        "lane adds where it must subtract", LANE, "self.minus, self.plus", "self.plus, self.plus"
+        "lane adds for a weight of zero",
+        LANE,
+        "weight[0].replicate(DELTA_BITS) & Mux",
+        "Mux",
     ),
-    Fault("lane swaps plus and minus", LANE, "self.minus, self.plus", "self.plus, self.minus"),
-    Fault("lane adds for a weight of zero", LANE, "active & Mux", "Mux"),
+    Fault(
+        "the odd event takes the even one's weight", LANE, "self.odd_weight, ", "self.even_weight, "
+    ),
+    Fault("the odd event takes the even one's delta", LANE, "self.odd_plus, ", "self.even_plus, "),
+    Fault("the odd event is not added", LANE, "even_term + odd_term", "even_term"),
+    Fault(
+        "two deltas of the same sign wrap",
+        LANE,
+        "term = Signal(signed(DELTA_BITS + 1))",
+        "term = Signal(signed(DELTA_BITS))",
+    ),
     Fault("lane does not add", LANE, "self.value + term", "self.value"),
-    Fault(
-        "minus delta is off by one", LANES, "minus.eq(~(self.delta - 1))", "minus.eq(~self.delta)"
-    ),
+    Fault("minus delta is off by one", LANES, "minus.eq(~(delta - 1))", "minus.eq(~delta)"),
     Fault("clearing keeps the old sum", LANES, "self.control.clear | (self", "(self"),
     Fault("the neighbour's lane is read", LANES, "self.select != pair", "self.select != pair ^ 1"),
     Fault(
         "even and odd rows are swapped",
         LANES,
-        "((self.even, lanes[0::2]), (self.odd, lanes[1::2]))",
-        "((self.even, lanes[1::2]), (self.odd, lanes[0::2]))",
+        "(self.low_even, lanes[0:half:2])",
+        "(self.low_even, lanes[1:half:2])",
+    ),
+    Fault(
+        "the upper half of the lanes has the lower one's address",
+        LANES,
+        '"high_address" if index >= count // 2 else "low_address"',
+        '"low_address"',
+    ),
+    Fault(
+        "odd weights are taken from the even half",
+        LANES,
+        "self.weights[count + index]",
+        "self.weights[index]",
     ),
     Fault(
         "a pass writes what it reads",
@@ -83,8 +107,8 @@ FAULTS = (
     Fault(
         "walker takes no stride",
         WALKER,
-        "self.events.payload.source, self.sources)",
-        "self.events.payload.source, 1)",
+        "events.payload.source, self.half_sources)",
+        "events.payload.source, 0)",
     ),
     Fault(
         "walker stops a word early",
@@ -104,14 +128,62 @@ FAULTS = (
         "self.accumulator.eq(self.accumulator + 1)",
         "self.accumulator.eq(self.accumulator)",
     ),
+    Fault(
+        "a delta that has been walked is walked again",
+        WALKER,
+        "events.payload.delta & events.valid.replicate(DELTA_BITS).as_signed()",
+        "events.payload.delta",
+    ),
+    Fault(
+        "walker begins at once again when one event came",
+        WALKER,
+        "some.eq(self.even.valid | self.odd.valid)",
+        "some.eq(self.even.valid)",
+    ),
     # Input front.
     Fault(
         "every input is an event",
         INPUTS,
-        "value_valid & (value != previous)",
-        "value_valid",
+        "value.any(), value != read.data.as_signed())",
+        "value.any(), 1)",
     ),
-    Fault("no input is an event", INPUTS, "value_valid & (value != previous)", "value_valid & 0"),
+    Fault(
+        "no input is an event after the first step",
+        INPUTS,
+        "value.any(), value != read.data.as_signed())",
+        "value.any(), 0)",
+    ),
+    Fault(
+        "no input is an event in the first step",
+        INPUTS,
+        "Mux(self.fresh, value.any()",
+        "Mux(self.fresh, 0",
+    ),
+    Fault(
+        "an input's event goes the other parity's way",
+        INPUTS,
+        "event & (value_index[0] == parity)",
+        "event & (value_index[0] != parity)",
+    ),
+    Fault(
+        "an event is overtaken by one of its own parity",
+        INPUTS,
+        "Mux(value_index[0], blocked[1], blocked[0])",
+        "Mux(value_index[0], blocked[0], blocked[1])",
+    ),
+    Fault(
+        "a spare byte is lost",
+        INPUTS,
+        "Mux(spare_valid, spare, self.bytes.payload)",
+        "self.bytes.payload",
+    ),
+    Fault("a byte is taken while one is spare", INPUTS, "accepting & ~spare_valid", "accepting"),
+    Fault(
+        "the next step's first byte is taken",
+        INPUTS,
+        "(accepting & ~(arrives & last))",
+        "accepting",
+    ),
     Fault("input delta has the wrong sign", INPUTS, "value - previous", "previous - value"),
     Fault(
         "previous input survives a reset",
@@ -122,28 +194,55 @@ FAULTS = (
     Fault(
         "previous input is not kept", INPUTS, "write.en.eq(value_valid & move)", "write.en.eq(0)"
     ),
-    Fault("one input too few", INPUTS, "taking.eq(remaining != 1)", "taking.eq(remaining != 2)"),
+    Fault("one input too few", INPUTS, "last.eq(remaining == 2)", "last.eq(remaining == 3)"),
     Fault("a change is forgotten", INPUTS, "self.changed.eq(1)", "self.changed.eq(0)"),
     # Event list.
     Fault(
         "first event of the list is lost",
         EVENTS,
-        "Mux(self.replay, self.state_base, 0)",
-        "Mux(self.replay, self.state_base, 1)",
+        "Mux(self.replay, self.state_base[1:], 0)",
+        "Mux(self.replay, self.state_base[1:], 1)",
     ),
     Fault(
         "last event of the list is lost",
         EVENTS,
-        "Mux(self.replay, self.units, self.count))",
-        "Mux(self.replay, self.units, self.count) - 1)",
+        "Mux(self.replay, half, count))",
+        "Mux(self.replay, half, count) - 1)",
     ),
     Fault(
         "one event too many",
         EVENTS,
-        "started.eq(reading)]",
-        "started.eq(started & (index != end + 1))]",
+        "still & (index != end)",
+        "still & (index != end + 1)",
     ),
-    Fault("list is not emptied", EVENTS, "self.count.eq(0)", "self.count.eq(self.count)"),
+    Fault("list is not emptied", EVENTS, "count.eq(0)", "count.eq(count)"),
+    Fault(
+        "entries of both lists share one counter",
+        EVENTS,
+        "Mux(parity, counts[1], counts[0])",
+        "counts[0]",
+    ),
+    Fault(
+        "a longer list's rest is not read",
+        EVENTS,
+        "started.eq(left[0] | left[1])",
+        "started.eq(left[0] & left[1])",
+    ),
+    Fault(
+        "replay begins with the wrong parity",
+        EVENTS,
+        "turn.eq(self.replay & self.state_base[0])",
+        "turn.eq(0)",
+    ),
+    Fault(
+        "replay forgets an odd layer's last unit",
+        EVENTS,
+        "beyond[1:] + (beyond[0] & (number == 0))",
+        "beyond[1:]",
+    ),
+    Fault(
+        "replay offers states that are zero", EVENTS, "(~replaying | self.state_data.any())", "1"
+    ),
     Fault("state delta is off by one", EVENTS, "not_old_2, Const(1, 1)", "not_old_2, Const(0, 1)"),
     Fault(
         "replay takes the list's old values",
@@ -152,20 +251,45 @@ FAULTS = (
         "read.data.old",
     ),
     # Row pass.
-    Fault("second row's shift is the first's", ROWS, '"odd_shift"', '"even_shift"'),
     Fault(
-        "shifts one place too far",
+        "second row's shift is the first's",
         ROWS,
-        "value << parameter_3[shift]",
-        "value << (parameter_3[shift] + 1)",
+        'parameter[f"{half}_{name}_shift"]',
+        'parameter[f"{half}_even_shift"]',
+    ),
+    Fault(
+        "states' sums are shifted as inputs' sums are",
+        ROWS,
+        'parameter[f"{half}_{name}_shift"]',
+        'parameter[f"low_{name}_shift"]',
+    ),
+    Fault("shifts one place too far", ROWS, "used << shift", "used << (shift + 1)"),
+    Fault(
+        "a sum that does not count is added",
+        ROWS,
+        'value & parameter[f"{half}_add"].replicate(16).as_signed()',
+        "value",
+    ),
+    Fault("states' sums are left out", ROWS, "shifted[0] + shifted[1]", "shifted[0]"),
+    Fault(
+        "the halves of the lanes do not change places",
+        ROWS,
+        "upper ^ (last_slot & last_pair)",
+        "upper",
+    ),
+    Fault(
+        "a group is left after half of its pairs",
+        ROWS,
+        "group + (last_pair & upper)",
+        "group + last_pair",
     ),
     Fault(
         "bias is added in every slot",
         ROWS,
-        "Mux(first, bias.as_signed(), total)",
-        "bias.as_signed() + total",
+        'Mux(first, parameter[f"{name}_bias"].as_signed(), total)',
+        'parameter[f"{name}_bias"].as_signed() + total',
     ),
-    Fault("bias is not signed", ROWS, "bias.as_signed(), total", "bias, total"),
+    Fault("bias is not signed", ROWS, '_bias"].as_signed(), total', '_bias"], total'),
     Fault(
         "a pair is complete one slot late",
         ROWS,
@@ -191,21 +315,19 @@ FAULTS = (
         "gate.inhibition.eq(row_pass.even_sum)",
         "gate.inhibition.eq(row_pass.odd_sum)",
     ),
-    Fault("negative inhibition opens the gate", GATE, "Mux(pz[-1], 0, ", "Mux(pz[-1], 255, "),
+    Fault("negative inhibition opens the gate", GATE, "negative_z.eq(pz[-1])", "negative_z.eq(0)"),
     Fault(
         "inhibition wraps instead of saturating",
         GATE,
-        "pz[:8] | pz[8:-1].any().replicate(8)",
-        "pz[:8]",
+        " | pz[8:-1].any()",
+        "",
     ),
-    Fault(
-        "candidate wraps instead of saturating", GATE, "(pc[7:] == 0) | pc[7:].all()", "Const(1, 1)"
-    ),
+    Fault("candidate wraps instead of saturating", GATE, " | magnitude_c[7:].any()", ""),
     Fault(
         "candidate may reach -M - 1",
         GATE,
-        "beyond | (c_0[-1] & (magnitude_c == self.limit))",
-        "beyond",
+        "beyond_c | (c_0[-1] & at_limit_c)",
+        "beyond_c",
     ),
     Fault(
         "inhibition's bound is M", GATE, "mask_z.eq(Cat(1, self.limit))", "mask_z.eq(self.limit)"
@@ -332,10 +454,10 @@ FAULTS = (
         "self.header.mode != Mode.LAST",
     ),
     Fault(
-        "SPRAM banks are not told apart",
+        "SPRAM's odd half is read where the even one is",
         STORE,
-        "address[bank_bits:] == bank",
-        "address[bank_bits:] >= 0",
+        "Mux(port.write, port.write_address, read_address)",
+        "Mux(port.write, port.write_address, port.even_address)",
     ),
     # Link.
     Fault(
@@ -389,7 +511,7 @@ FAULTS = (
         "chain_1.eq(phase[0] | (self.tally & phase[1]))",
         "chain_1.eq(phase[0])",
     ),
-    Fault("a command's cycles beyond 16 bits are lost", READOUT, "self.cycles[16:]", "0"),
+    Fault("a command's cycles beyond 16 bits are lost", SEQUENCER, "cycles[16:]", "0"),
     Fault(
         "a bit of an exact length is not compared",
         COMMANDS,

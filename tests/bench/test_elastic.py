@@ -6,11 +6,11 @@ import shutil
 
 import pytest
 
-from bench import elastic
+from bench import elastic, elastic_cell, elastic_steps
 from hdl.report import Usage
 from hdl.toolchain import ToolError
 
-STATE = " 1" * elastic.HIDDEN
+STATE = " 1" * elastic_cell.HIDDEN
 
 
 def usage(clock_mhz, dsp=7):
@@ -44,8 +44,8 @@ def no_library(monkeypatch):
 def measured():
     """One seed of everything; a minute and a half."""
     try:
-        elastic.find_library()
-        elastic.find_ghdl()
+        elastic_cell.find_library()
+        elastic_cell.find_ghdl()
     except ToolError as error:
         pytest.skip(str(error))
     return elastic.measure(seeds=(1,))
@@ -83,7 +83,7 @@ def test_the_netlists_were_simulated_where_icarus_is(measured):
 @pytest.mark.slow
 def test_every_state_is_compared_with_the_library_s_model(measured):
     model = measured["model"]
-    assert model["values"] == elastic.SEQUENCES * elastic.STEPS * elastic.HIDDEN
+    assert model["values"] == elastic_steps.SEQUENCES * elastic_steps.STEPS * elastic_cell.HIDDEN
     assert 0 < model["equal"] <= model["values"]
 
 
@@ -94,38 +94,38 @@ def test_the_table_has_a_row_for_each_design(measured):
 
 def test_a_missing_library_says_how_to_get_it(no_library):
     with pytest.raises(ToolError, match=r"elasticai-creator is not installed.*\.\[compare\]") as e:
-        elastic.find_library()
-    assert e.value.wanted == elastic.VERSION
+        elastic_cell.find_library()
+    assert e.value.wanted == elastic_cell.VERSION
 
 
 def test_another_version_of_the_library_is_refused(monkeypatch):
     monkeypatch.setattr(importlib.metadata, "version", lambda name: "0.60.0")
     with pytest.raises(ToolError, match=r"version 0\.60\.0; wanted: 0\.67\.0") as error:
-        elastic.find_library()
+        elastic_cell.find_library()
     assert error.value.found == "0.60.0"
 
 
 def test_a_missing_ghdl_says_how_to_get_it(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ToolError, match=r"ghdl was not found.*apt-get install ghdl"):
-        elastic.find_ghdl()
+        elastic_cell.find_ghdl()
 
 
 def test_ghdl_s_version_is_read(program):
     program("ghdl", "echo 'GHDL 4.1.0 (4.1.0) [Dunoon edition]'")
-    assert elastic.find_ghdl() == "4.1.0"
+    assert elastic_cell.find_ghdl() == "4.1.0"
 
 
 def test_a_ghdl_without_a_version_is_refused(program):
     program("ghdl", "echo hello")
     with pytest.raises(ToolError, match="does not tell its version.*hello"):
-        elastic.find_ghdl()
+        elastic_cell.find_ghdl()
 
 
 def test_a_failed_program_says_its_last_lines(program):
     program("ghdl", "echo cannot find libgnat >&2; exit 3")
     with pytest.raises(ToolError, match=r"(?s)exit status 3.*cannot find libgnat"):
-        elastic.find_ghdl()
+        elastic_cell.find_ghdl()
 
 
 def test_the_command_without_the_library_fails_and_writes_nothing(no_library, tmp_path, capsys):
@@ -168,9 +168,9 @@ def test_figures_stand_on_the_median_clock():
 
 
 def test_steps_are_read():
-    steps = elastic.read_steps(f"892{STATE}\n892{STATE.replace('1', '-2')}\n")
+    steps = elastic_steps.read_steps(f"892{STATE}\n892{STATE.replace('1', '-2')}\n")
     assert steps.cycles == [892, 892]
-    assert steps.states == [[1] * elastic.HIDDEN, [-2] * elastic.HIDDEN]
+    assert steps.states == [[1] * elastic_cell.HIDDEN, [-2] * elastic_cell.HIDDEN]
 
 
 @pytest.mark.parametrize(
@@ -186,12 +186,12 @@ def test_steps_are_read():
 )
 def test_what_is_no_simulation_is_refused(printed, message):
     with pytest.raises(ValueError, match=message):
-        elastic.read_steps(printed)
+        elastic_steps.read_steps(printed)
 
 
 def test_a_comparison_counts_values():
-    steps = elastic.Steps([892, 892], [[1, 2], [3, -4]])
-    assert elastic.compare(steps, [[1, 3], [3, 0]]) == {
+    steps = elastic_steps.Steps([892, 892], [[1, 2], [3, -4]])
+    assert elastic_steps.compare(steps, [[1, 3], [3, 0]]) == {
         "values": 4,
         "equal": 2,
         "largest_difference": 4,
@@ -200,22 +200,22 @@ def test_a_comparison_counts_values():
 
 def test_a_comparison_of_other_lengths_is_refused():
     with pytest.raises(ValueError, match="zip"):
-        elastic.compare(elastic.Steps([892], [[1, 2]]), [[1, 2], [3, 4]])
+        elastic_steps.compare(elastic_steps.Steps([892], [[1, 2]]), [[1, 2], [3, 4]])
 
 
 def test_inputs_hit_both_ends():
-    flat = [value for row in elastic._inputs() for value in row]
-    assert min(flat) == -(2**elastic.FRACTION_BITS)
-    assert max(flat) == 2**elastic.FRACTION_BITS
-    assert len(flat) == elastic.SEQUENCES * elastic.STEPS
+    flat = [value for row in elastic_steps.stimulus() for value in row]
+    assert min(flat) == -(2**elastic_cell.FRACTION_BITS)
+    assert max(flat) == 2**elastic_cell.FRACTION_BITS
+    assert len(flat) == elastic_steps.SEQUENCES * elastic_steps.STEPS
 
 
 def test_unknown_vhdl_is_refused():
     with pytest.raises(ValueError, match=r"lstm_cell\.vhd must hold .* once, not 0 times"):
-        elastic.rewrite("entity lstm_cell is end;")
+        elastic_cell.rewrite("entity lstm_cell is end;")
 
 
 def test_the_cell_is_analysed_after_its_parts(tmp_path):
     for name in ("lstm_cell", "wi_rom_lstm_cell", "lstm_cell_hardtanh"):
         (tmp_path / f"{name}.vhd").touch()
-    assert elastic._sources(tmp_path)[-1] == str(tmp_path / "lstm_cell.vhd")
+    assert elastic_cell.sources(tmp_path)[-1] == str(tmp_path / "lstm_cell.vhd")

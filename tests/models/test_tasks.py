@@ -27,6 +27,25 @@ def test_digits_are_the_real_ones_split_as_promised():
     assert np.array_equal(task.test.x, again.test.x) and np.array_equal(task.test.y, again.test.y)
 
 
+def test_digits_by_pixels_are_the_same_digits_in_the_same_parts():
+    rows, pixels = digits.load(), digits.load("pixels")
+    assert (rows.name, pixels.name) == ("digits", "digits-pixels")
+    for part, other in zip(
+        (rows.train, rows.validation, rows.test),
+        (pixels.train, pixels.validation, pixels.test),
+        strict=True,
+    ):
+        assert other.x.shape == (len(part), 64, 1)
+        # Pixel 8 r + c is column c of row r.
+        assert np.array_equal(other.x[:, 8 * 3 + 5, 0], part.x[:, 3, 5])
+        assert np.array_equal(other.x.reshape(part.x.shape), part.x)
+        assert np.array_equal(other.y, part.y)
+    assert (pixels.normalisation.mean.tolist(), pixels.normalisation.scale.tolist()) == (
+        [0],
+        [1 / 16],
+    )
+
+
 def test_digits_without_scikit_learn_say_which_extra_brings_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn", None)
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)

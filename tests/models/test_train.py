@@ -204,7 +204,7 @@ def test_data_of_another_network_are_refused(network, part, message):
     [
         (["none.safetensors", "digits"], "cannot be read"),
         ([ZOO, "adding"], "8 features, not 2"),
-        ([ZOO, "letters"], "digits, adding or an .npz"),
+        ([ZOO, "letters"], "digits, digits-pixels, adding or an .npz"),
     ],
 )
 def test_evaluate_refuses(arguments, message, capsys):
@@ -289,6 +289,28 @@ def test_a_loss_that_is_not_finite_stops_training():
         module.readout.weight[0, 0] = torch.inf
     with pytest.raises(FloatingPointError, match="epoch 0"):
         fit(module, lambda _: [task.train], 1, task.validation, Settings(epochs=1))
+
+
+def test_pictures_by_pixels_move_as_those_by_rows():
+    rows, pixels = (digits.load(by).train for by in ("rows", "pixels"))
+    for seed in range(3):
+        moved, other = (
+            next(iter(batches(part, 100, np.random.default_rng(seed), shift=1.0)))
+            for part in (rows, pixels)
+        )
+        assert other.x.shape == (100, 64, 1)
+        assert np.array_equal(other.x.reshape(moved.x.shape), moved.x)
+
+
+def test_digits_by_pixels_train_and_are_evaluated(tmp_path, capsys):
+    output = tmp_path / "p.safetensors"
+    assert training.main(["digits-pixels", "--epochs", "1", "--output", str(output)]) == 0
+    network = load(output)
+    assert (network.spec.inputs, network.spec.units, network.spec.outputs) == (1, (20,), 10)
+    metrics = json.loads(output.with_suffix(".metrics.json").read_text())
+    assert metrics["task"] == "digits-pixels" and metrics["test"]["sequences"] == 450
+    assert evaluation.main([str(output), "digits-pixels"]) == 0
+    assert "bit for bit" in capsys.readouterr().out
 
 
 def test_moved_pictures_keep_their_ink_and_their_labels():
