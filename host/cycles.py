@@ -8,7 +8,6 @@ states around it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import zip_longest
 
 from models.layout import (
     INPUT_RECORD_WORDS,
@@ -24,14 +23,15 @@ _RECORD = 2
 #: From the start of the inputs to the first byte's comparison, and the state that starts them.
 _INPUT_LATENCY = 2
 _INPUT_STATES = 1
-#: From the start of a pass to its first slot, through row pass and gate, to the last unit's
-#: count; and the state that starts it.
-_PASS = 15
+#: The state that starts a pass.
 _PASS_STATES = 1
-#: From the start of the event list's draining to its first entry's subtraction; the state that
-#: starts it.
-_DRAIN_LATENCY = 3
-_DRAIN_STATES = 1
+#: From a pass's first slot, or from a unit's last, to the cycle in which the list has its entry.
+_ENTRY = 13
+#: From the end of a pass's slots to the cycle in which the list is read first: the state that
+#: sees the end, the one that starts the draining, and a cycle in the list.
+_DRAIN_STATES = 3
+#: The state that starts a replay's draining, and a cycle in the list.
+_REPLAY_STATES = 2
 #: From the readout's last finished pair to the end of its storing and labelling.
 _READOUT = 15
 _READOUT_STATES = 1
@@ -100,34 +100,82 @@ class CycleModel:
         """Return the cycles of a replay; for each layer, which units are not zero."""
         cycles = INPUT_RECORD_WORDS + _RECORD
         for layer, nonzero in zip(self._layout.layers, states, strict=True):
-            cycles += LAYER_RECORD_WORDS + _RECORD + _DRAIN_STATES + _END
-            items = [(layer.state + unit, some) for unit, some in enumerate(nonzero)]
-            cycles += _stream(items, _DRAIN_LATENCY, layer.edge.words)
+            cycles += LAYER_RECORD_WORDS + _RECORD + _REPLAY_STATES + _END
+            lists: tuple[list[_Entry], list[_Entry]] = ([], [])
+            for unit, some in enumerate(nonzero):
+                lists[(layer.state + unit) % 2].append((0, bool(some)))
+            cycles += _drain(lists, 0, 0, layer.edge.words)
         self._unsettled = True
         return cycles + _TALLY
 
     @staticmethod
     def _pass(layer: LayerLayout, changed: Sequence[bool]) -> int:
-        cycles = _PASS_STATES + layer.units * layer.slots + _PASS
-        if any(changed):
-            numbers = [layer.state + unit for unit, some in enumerate(changed) if some]
-            even = [number for number in numbers if number % 2 == 0]
-            odd = [number for number in numbers if number % 2]
-            # One entry of each list in turn; where a list has ended, nothing.
-            turns = [number for pair in zip_longest(even, odd) for number in pair]
-            items = [None if number is None else (number, True) for number in turns]
-            cycles += _DRAIN_STATES + _stream(items, _DRAIN_LATENCY, layer.edge.words)
-        return cycles
+        """Return the cycles of a pass and of its events, which overlap."""
+        lists: tuple[list[_Entry], list[_Entry]] = ([], [])
+        for unit, some in enumerate(changed):
+            if some:
+                entry = (unit + 1) * layer.slots + _ENTRY
+                lists[(layer.state + unit) % 2].append((entry, True))
+        slots = layer.units * layer.slots
+        return _PASS_STATES + _drain(lists, slots + _DRAIN_STATES, slots + _ENTRY, layer.edge.words)
 
 
-def _stream(items: Sequence[tuple[int, bool] | None], latency: int, walk: int) -> int:
-    """Return the cycles in which elements are compared one by one and changes are walked.
+#: An entry of the event list: the cycle in which it is there, and whether it is an event.
+_Entry = tuple[int, bool]
 
-    An element is a source's number and whether it is an event; None is a cycle in which there is
-    none. It is compared `latency` cycles after the start, or one after the element before; it then
-    goes to its parity's stream, and waits while an event is there that the walker does not take.
-    The walker takes what is in both streams when it is free, which it is again in the cycle of the
-    last of the `walk` words.
+
+def _drain(
+    lists: tuple[Sequence[_Entry], Sequence[_Entry]], start: int, more: int, walk: int
+) -> int:
+    """Return the cycles until all events of the even and of the odd units have been walked.
+
+    One entry is read a cycle, of the one list and of the other in turn, from cycle `start` on and
+    until cycle `more` at least; that a list has entries left is known a cycle late. The next cycle it goes to its list's stream, unless an event is
+    there that the walker does not take. The walker takes what is in both streams when it is free,
+    which it is again in the cycle of the last of the `walk` words.
+    """
+    now, turn, started = start, 0, True
+    read = [0, 0]
+    entry: tuple[int, bool] | None = None  # which list's, and whether it is an event
+    left = _left(lists, read, now - 1)
+    offered = [False, False]
+    free = taken = 0
+    while started or entry is not None or any(offered):
+        if any(offered) and now >= free:
+            offered = [False, False]
+            free, taken = now + walk, now
+        left_next = _left(lists, read, now)
+        if entry is None or not offered[entry[0]]:
+            if entry is not None:
+                offered[entry[0]] = entry[1]
+            entry = None
+            if started:
+                if left[turn]:
+                    entry = (turn, lists[turn][read[turn]][1])
+                    read[turn] += 1
+                turn = 1 - turn
+                started = now <= more or any(left)
+        left = left_next
+        now += 1
+    return max(now + 1, free + 2 if taken else 0)
+
+
+def _left(
+    lists: tuple[Sequence[_Entry], Sequence[_Entry]], read: list[int], now: int
+) -> list[bool]:
+    """Return for each list whether there is an entry that has not been read."""
+    return [
+        number < len(entries) and entries[number][0] <= now
+        for number, entries in zip(read, lists, strict=True)
+    ]
+
+
+def _stream(events: Sequence[tuple[int, bool]], latency: int, walk: int) -> int:
+    """Return the cycles in which inputs are compared one by one and changes are walked.
+
+    An input is its number and whether it is an event. It is compared `latency` cycles after the
+    start, or one after the input before; it then goes to its parity's stream, and waits while an
+    event is there that the walker does not take (see `_drain`).
     """
     waiting: list[int | None] = [None, None]  # since when an event is offered
     free = 0
@@ -146,16 +194,13 @@ def _stream(items: Sequence[tuple[int, bool] | None], latency: int, walk: int) -
             free, taken = now + walk, now
 
     now = latency - 1
-    for item in items:
+    for number, event in events:
         now += 1
-        if item is None:
-            continue
-        number, event = item
         take(now)
         if waiting[number % 2] is not None:
             now = max(now, free)
             take(now + 1)
         if event:
             waiting[number % 2] = now + 1
-    take(now + len(items) * walk + walk)
+    take(now + len(events) * walk + walk)
     return max(now + 1, free + 1 if taken else 0)

@@ -13,7 +13,8 @@
 
 One store word (an even and an odd source's weights), one accumulator of each lane and one unit
 are handled each cycle. The
-Sequencer lets one phase run at a time: input events, a layer's pass, its events, the readout.
+Sequencer lets one phase run at a time: input events, a layer's pass, its events (which begin when
+the pass has read its last accumulator), the readout.
 """
 
 from amaranth.hdl import Assert, Cat, Module, Mux, ResetInserter, Signal, signed
@@ -169,8 +170,8 @@ class Engine(wiring.Component):
 
         # Events: of the inputs, or of a layer.
         for to, of_inputs, of_layer in (
-            (walker.even, inputs.even, events.even),
-            (walker.odd, inputs.odd, events.odd),
+            (walker.even, inputs.even, events.even_events),
+            (walker.odd, inputs.odd, events.odd_events),
         ):
             m.d.comb += [
                 to.valid.eq(of_inputs.valid | of_layer.valid),
@@ -208,15 +209,16 @@ class Engine(wiring.Component):
             gate.limit.eq(reader.header.limit),
             gate.minus_theta.eq(reader.minus_theta),
             events.append.eq(gate.done & gate.changed),
-            events.entry.unit.eq(write_unit),
-            events.entry.old.eq(gate.old_state),
+            events.odd.eq(write_unit[0]),
+            events.entry.half_unit.eq(write_unit[1:]),
+            events.entry.delta.eq(gate.delta),
+            events.more.eq(sequencer.list_more),
             events.clear.eq(sequencer.list_clear),
             events.drain.eq(sequencer.list_drain),
             events.replay.eq(sequencer.list_replay),
             events.units.eq(reader.layer_pass.units),
             events.state_base.eq(reader.state_base),
-            # There are no events before the first pass has written every state.
-            events.state_data.eq(state.stored),
+            events.state_data.eq(state.data),
         ]
 
         # State memory.
@@ -234,7 +236,7 @@ class Engine(wiring.Component):
                 Mux(sequencer.gating, read_unit, events.state_address | self.state_address)
             ),
             state.hold.eq(events.state_hold),
-            state.fresh.eq(sequencer.state_zero),
+            state.fresh.eq(sequencer.state_fresh),
             state.write.eq((gate.done & (gate.changed | sequencer.state_fresh)) | self.state_write),
             state.write_address.eq(Mux(self.state_write, self.state_address, write_unit)),
             state.write_data.eq(
@@ -285,6 +287,7 @@ class Engine(wiring.Component):
             sequencer.inputs_busy.eq(inputs.busy),
             sequencer.inputs_changed.eq(inputs.changed),
             sequencer.walker_busy.eq(walker.busy),
+            sequencer.pass_reads.eq(row_pass.busy),
             sequencer.pass_pending.eq(row_pass.pending | gate.busy),
             sequencer.list_busy.eq(events.busy),
             sequencer.readout_busy.eq(readout.busy),
@@ -318,8 +321,8 @@ class Engine(wiring.Component):
         m.d.sync += [
             # Rule 1 and rule 4: a pass, the readout's too, starts when all deltas are in.
             Assert(~sequencer.pass_start | (~waiting & settled.all()), "pass before its deltas"),
-            # Rule 2: no delta comes before the pass's last read.
-            Assert(~row_pass.busy | ~walker.busy, "delta during a pass"),
+            # Rule 2: no delta comes before the pass's last read, of its parameters, too.
+            Assert(~(row_pass.busy | row_pass.advance) | ~walker.busy, "delta during a pass"),
             # Rule 3: an edge begins at its own accumulators; the next matrix's follow.
             Assert(
                 ~walker.busy | sequencer.draining | (reader.edge.accumulator == 0),

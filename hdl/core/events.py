@@ -1,12 +1,17 @@
 """The event lists: what changed in a gate pass, until it has been walked."""
 
-from amaranth.hdl import Assert, Cat, Const, Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import Assert, Cat, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from hdl.core.arithmetic import add_with_carry
-from hdl.core.signatures import SOURCE_BITS, STATE_ADDRESS_BITS, event_stream
+from hdl.core.signatures import (
+    DELTA_BITS,
+    SOURCE_BITS,
+    STATE_ADDRESS_BITS,
+    Event,
+    event_stream,
+)
 
 #: Entries of a list; the even and the odd units' lists share a block RAM.
 LIST_WORDS = 128
@@ -14,49 +19,51 @@ COUNT_BITS = 8
 
 
 class ListEntry(data.Struct):
-    """A unit that changed (where its state lies) and the value it had before: 16 bits, one
-    block RAM word.
+    """A unit that changed, and by how much: 16 bits, one block RAM word.
 
-    The delta needs nine bits, the old value only eight: the list keeps the old value, and
-    the delta is formed against the new one when the event leaves.
+    Even and odd units have a list each, so the unit's number (where its state lies) comes without
+    its lowest bit.
     """
 
-    unit: unsigned(8)
-    old: signed(8)
+    half_unit: unsigned(7)
+    delta: signed(DELTA_BITS)
 
 
 class EventList(wiring.Component):
-    """Collect the units that change in a pass; afterwards offer them as events, in order.
+    """Collect the units that change in a pass, and offer them as events, in order.
 
     Even and odd units have a list and a stream each. One entry a cycle is read, of the one list
     and of the other in turn: an event takes two cycles at least (`models.layout.MIN_WALK`), so
-    that is no loss.
+    that is no loss. Draining may begin while units are still appended.
 
     Latency: the first event is offered four cycles after `drain`. Throughput: one append a
-    cycle, an event of either stream every second cycle. **Assumption**: appends and draining do
-    not overlap, and a pass appends at most 128 entries of either kind (asserted).
+    cycle, an event of either stream every second cycle. **Assumption**: a pass appends at most
+    128 entries of either kind, and none while states are replayed (asserted).
 
     Members
     -------
     append : In(1)
-        Store `entry` at the end of its unit's list.
+        Store `entry` at the end of the list of its parity, `odd`.
+    odd : In(1)
     entry : In(ListEntry)
     clear : In(1)
         Empty the lists.
     drain : In(1)
         Begin to offer all entries.
+    more : In(1)
+        Entries were appended in the cycle before, or will be: draining does not end.
     replay : In(1)
         While draining: offer every unit below `units` whose state is not zero, with its state
         as delta, instead of the lists.
     units, state_base : In
         Units of the layer, and where its states begin.
     state_address : Out(8)
-        State memory address; zero while idle.
+        State memory address; zero while nothing is replayed.
     state_data : In(signed(8))
-        State read, a cycle later. It is never the entry's old value.
+        State read, a cycle later.
     state_hold : Out(1)
         Hold the state memory's output.
-    even, odd : Out(stream of Event)
+    even_events, odd_events : Out(stream of Event)
     empty : Out(1)
         Nothing was appended since `clear`.
     busy : Out(1)
@@ -64,17 +71,19 @@ class EventList(wiring.Component):
     """
 
     append: In(1)
+    odd: In(1)
     entry: In(ListEntry)
     clear: In(1)
     drain: In(1)
+    more: In(1)
     replay: In(1)
     units: In(SOURCE_BITS)
     state_base: In(STATE_ADDRESS_BITS)
     state_address: Out(STATE_ADDRESS_BITS)
     state_data: In(signed(8))
     state_hold: Out(1)
-    even: Out(event_stream())
-    odd: Out(event_stream())
+    even_events: Out(event_stream())
+    odd_events: Out(event_stream())
     empty: Out(1)
     busy: Out(1)
 
@@ -84,104 +93,100 @@ class EventList(wiring.Component):
         read = memory.read_port(transparent_for=())
         write = memory.write_port()
         counts = [Signal(COUNT_BITS, name=f"count_{name}") for name in ("even", "odd")]
-        parity = self.entry.unit[0]
+        replaying = Signal(reset_less=True)
         m.d.comb += [
-            write.addr.eq(Cat(parity, Mux(parity, counts[1], counts[0])[: COUNT_BITS - 1])),
+            write.addr.eq(Cat(self.odd, Mux(self.odd, counts[1], counts[0])[: COUNT_BITS - 1])),
             write.data.eq(self.entry),
             write.en.eq(self.append),
             self.empty.eq((counts[0] == 0) & (counts[1] == 0)),
         ]
-        m.d.sync += Assert(~self.append | ~self.busy, "append while the event list drains")
-        for number, count in enumerate(counts):
-            mine = self.append & (parity == number)
-            m.d.sync += Assert(~mine | (count != LIST_WORDS), "the event list is full")
-            with m.If(self.clear):
-                m.d.sync += count.eq(0)
-            with m.Elif(mine):
-                m.d.sync += count.eq(count + 1)
+        m.d.sync += Assert(
+            ~(self.append & self.busy & replaying), "append while states are replayed"
+        )
 
-        # Stage 0 reads a list, stage 1 the state, stage 2 subtracts, stage 3 offers. Both lists
-        # have the same index; `turn` says whose is next.
-        index = Signal(COUNT_BITS, reset_less=True)
-        ends = [Signal(COUNT_BITS, name=f"end_{name}", reset_less=True) for name in ("even", "odd")]
+        # Stage 0 reads a list or the state, stage 1 has the event, stage 2 offers it. `turn` says
+        # which list is read.
+        indices = [
+            Signal(COUNT_BITS, name=f"index_{name}", reset_less=True) for name in ("even", "odd")
+        ]
+        # Whether a list has entries left, a cycle late: it is asked in every second cycle only.
+        left = [Signal(name=f"left_{name}", reset_less=True) for name in ("even", "odd")]
         turn = Signal(reset_less=True)
+        starting = Signal()
         started = Signal()
-        # A list that has come to its end stays there, though the index goes on.
-        active = [Signal(name=f"active_{name}") for name in ("even", "odd")]
-        left = [Signal(name=f"left_{name}") for name in ("even", "odd")]
         reading = Signal()
-        replaying = Signal(reset_less=True)
+        index = Signal(COUNT_BITS - 1)
         move = Signal()
-        unit_1 = Signal(8, reset_less=True)
+        index_1 = Signal(COUNT_BITS - 1, reset_less=True)
+        odd_1 = Signal(reset_less=True)
         valid_1 = Signal()
-        unit_2 = Signal(8, reset_less=True)
-        not_old_2 = Signal(signed(8), reset_less=True)  # ready to be subtracted
-        valid_2 = Signal()
-        entry = Signal(ListEntry)
-        streams = (self.even, self.odd)
+        streams = (self.even_events, self.odd_events)
         blocked = [Signal(name=f"blocked_{name}") for name in ("even", "odd")]
         m.d.comb += [
             *(
                 to.eq(events.valid & ~events.ready)
                 for to, events in zip(blocked, streams, strict=True)
             ),
-            move.eq(~(valid_2 & Mux(unit_2[0], blocked[1], blocked[0]))),
-            *(
-                to.eq(still & (index != end))
-                for to, still, end in zip(left, active, ends, strict=True)
-            ),
+            move.eq(~(valid_1 & Mux(odd_1, blocked[1], blocked[0]))),
             reading.eq(started & Mux(turn, left[1], left[0])),
-            self.busy.eq(started | valid_1 | valid_2 | self.even.valid | self.odd.valid),
-            read.addr.eq(Cat(turn, index[: COUNT_BITS - 1])),
+            index.eq(Mux(turn, indices[1], indices[0])[: COUNT_BITS - 1]),
+            self.busy.eq(
+                starting | started | valid_1 | self.even_events.valid | self.odd_events.valid
+            ),
+            read.addr.eq(Cat(turn, index)),
             read.en.eq(move),
-            entry.unit.eq(Mux(replaying, unit_1, read.data.unit)),
-            entry.old.eq(Mux(replaying, 0, read.data.old)),
-            self.state_hold.eq(~move),
+            self.state_hold.eq(replaying & ~move),
         ]
-        with m.If(valid_1):
-            m.d.comb += self.state_address.eq(entry.unit)
+        with m.If(started & replaying):
+            m.d.comb += self.state_address.eq(Cat(turn, index))
         with m.If(move):
             m.d.sync += [
-                unit_1.eq(Cat(turn, index[: COUNT_BITS - 1])),
                 valid_1.eq(reading),
-                unit_2.eq(entry.unit),
-                not_old_2.eq(~entry.old),
-                valid_2.eq(valid_1),
+                odd_1.eq(turn),
+                index_1.eq(index),
             ]
             with m.If(started):
-                m.d.sync += [
-                    turn.eq(~turn),
-                    started.eq(left[0] | left[1]),
-                    active[0].eq(left[0]),
-                    active[1].eq(left[1]),
-                ]
-                with m.If(turn):
-                    m.d.sync += index.eq(index + 1)
-        # What is in a list has changed; only a replay meets states that are no events.
+                m.d.sync += [turn.eq(~turn), started.eq(self.more | left[0] | left[1])]
         event = Signal()
-        m.d.comb += event.eq(valid_2 & (~replaying | self.state_data.any()))
-        for number, events in enumerate(streams):
-            with m.If(~blocked[number]):
-                m.d.sync += [
-                    events.valid.eq(event & (unit_2[0] == number)),
-                    events.payload.source.eq(unit_2[1:]),
-                    events.payload.delta.eq(
-                        add_with_carry(self.state_data, not_old_2, Const(1, 1))
-                    ),
-                ]
-        # A replay counts through the layer's states, else the index counts through the lists.
+        payload = Signal(Event)
+        # A list holds what has changed; a replay meets states that are no events.
+        m.d.comb += event.eq(valid_1 & (~replaying | self.state_data.any()))
+        with m.If(replaying):
+            m.d.comb += [payload.source.eq(index_1), payload.delta.eq(self.state_data)]
+        with m.Else():
+            m.d.comb += [
+                payload.source.eq(read.data.half_unit),
+                payload.delta.eq(read.data.delta),
+            ]
+        # A replay counts through the layer's states as if their list were full.
         beyond = Signal(SOURCE_BITS)
         m.d.comb += beyond.eq(self.state_base + self.units)
+        m.d.sync += starting.eq(self.drain)
         with m.If(self.drain):
-            m.d.sync += [
-                index.eq(Mux(self.replay, self.state_base[1:], 0)),
-                turn.eq(self.replay & self.state_base[0]),
-                started.eq(1),
-                active[0].eq(1),
-                active[1].eq(1),
-                replaying.eq(self.replay),
-            ]
-            for number, (end, count) in enumerate(zip(ends, counts, strict=True)):
-                half = beyond[1:] + (beyond[0] & (number == 0))
-                m.d.sync += end.eq(Mux(self.replay, half, count))
+            m.d.sync += [turn.eq(0), replaying.eq(self.replay)]
+        with m.If(starting):
+            m.d.sync += started.eq(1)
+        for number, (events, here, end) in enumerate(zip(streams, indices, counts, strict=True)):
+            m.d.sync += left[number].eq(here != end)
+            with m.If(~blocked[number]):
+                m.d.sync += [
+                    events.valid.eq(event & (odd_1 == number)),
+                    events.payload.eq(payload),
+                ]
+            mine = self.append & (self.odd == number)
+            m.d.sync += Assert(~mine | (end != LIST_WORDS), "the event list is full")
+            with m.If(self.clear):
+                m.d.sync += end.eq(0)
+            with m.Elif(mine):
+                m.d.sync += end.eq(end + 1)
+            with m.If(move & reading & (turn == number)):
+                m.d.sync += here.eq(here + 1)
+            with m.If(self.drain):
+                m.d.sync += here.eq(0)
+                with m.If(self.replay):
+                    first = self.state_base[1:] + (self.state_base[0] & (number == 0))
+                    m.d.sync += [
+                        here.eq(first),
+                        end.eq(beyond[1:] + (beyond[0] & (number == 0))),
+                    ]
         return m

@@ -5,7 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.core.arithmetic import add_with_carry
-from hdl.core.signatures import SUM_BITS, THETA_BITS
+from hdl.core.signatures import DELTA_BITS, SUM_BITS, THETA_BITS
 from models.spec import FRACTION_BITS
 
 #: Cycles from sums at the input to the new state at the output.
@@ -35,10 +35,12 @@ class GateUnit(wiring.Component):
     minus_theta : In(signed(9))
         Negative of the dead zone, which is 0 to 2 M.
     done : Out(1)
-        `new_state` and `old_state` belong to a unit.
-    new_state, old_state : Out(signed(8))
+        `new_state` and what follows belong to a unit.
+    new_state : Out(signed(8))
+    delta : Out(signed(9))
+        The new state less the old one.
     changed : Out(1)
-        They differ.
+        It is not zero.
     busy : Out(1)
         A unit is under way, from `valid` to `done`.
     """
@@ -52,7 +54,7 @@ class GateUnit(wiring.Component):
     minus_theta: In(signed(THETA_BITS))
     done: Out(1)
     new_state: Out(signed(8))
-    old_state: Out(signed(8))
+    delta: Out(signed(DELTA_BITS))
     changed: Out(1)
     busy: Out(1)
 
@@ -151,8 +153,9 @@ class GateUnit(wiring.Component):
         ]
 
         # Stage 5: the new state.
+        signed_move = Cat(move, downwards_5).as_signed()
         m.d.sync += [
-            self.old_state.eq(h_5),
+            self.delta.eq(add_with_carry(signed_move, Const(0, 1), downwards_5)),
             self.new_state.eq(add_with_carry(h_5, move.as_signed(), downwards_5)),
             self.changed.eq(some),
         ]

@@ -50,6 +50,8 @@ class Sequencer(wiring.Component):
         Clear this accumulator of every lane; the address is zero while not clearing.
     inputs_*, list_*, pass_*, readout_*, check_* : starts and states of the other parts
     walker_busy : In(1)
+    pass_reads : In(1)
+        Accumulators are being read.
     pass_pending : In(1)
         From `pass_start` until the last sums, or the last new state, have come out.
     draining : Out(1)
@@ -61,8 +63,6 @@ class Sequencer(wiring.Component):
         taken, the tally itself included.
     inputs_fresh, state_fresh, scores_fresh : Out(1)
         Nothing since the reset: previous inputs, states, scores are zero.
-    state_zero : Out(1)
-        The state memory reads as zero.
     """
 
     command: In(stream.Signature(CommandLayout))
@@ -89,12 +89,14 @@ class Sequencer(wiring.Component):
     walker_busy: In(1)
     draining: Out(1)
     pass_start: Out(1)
+    pass_reads: In(1)
     pass_pending: In(1)
     gating: Out(1)
     list_clear: Out(1)
     list_drain: Out(1)
     list_replay: Out(1)
     list_busy: In(1)
+    list_more: Out(1)
     list_empty: In(1)
     readout_start: Out(1)
     readout_busy: In(1)
@@ -104,7 +106,6 @@ class Sequencer(wiring.Component):
     check_start: Out(1)
     check_busy: In(1)
     state_fresh: Out(1)
-    state_zero: Out(1)
     scores_fresh: Out(1)
 
     def elaborate(self, platform):
@@ -133,7 +134,6 @@ class Sequencer(wiring.Component):
             settled.eq(~(unsettled | emitted_below | emitted.bit_select(layer, 1))),
             finished.eq(~self.pass_pending),
             self.draining.eq(draining),
-            self.state_zero.eq(self.state_fresh & ~draining),
         ]
         uncounted = Signal()
         cycles = Signal(CYCLE_BITS, init=TALLY_CYCLES)
@@ -281,18 +281,16 @@ class Sequencer(wiring.Component):
 
         with fsm.state("PASS"):
             m.d.comb += self.gating.eq(1)
-            with m.If(finished):
-                with m.If(self.list_empty):
-                    fsm.go("END_LAYER")
-                with m.Else():
-                    fsm.go("BEGIN_DRAIN")
+            with m.If(~self.pass_reads):
+                fsm.go("BEGIN_DRAIN")
 
+        # The pass's last units are still under way.
         with fsm.state("BEGIN_DRAIN"):
-            m.d.comb += [self.list_drain.eq(1), draining.eq(1)]
+            m.d.comb += [self.list_drain.eq(1), draining.eq(1), self.gating.eq(~replay)]
             fsm.go("DRAIN")
 
         with fsm.state("DRAIN"):
-            m.d.comb += draining.eq(1)
+            m.d.comb += [draining.eq(1), self.gating.eq(~replay)]
             with m.If(~self.list_busy & ~self.walker_busy):
                 fsm.go("END_LAYER")
 
@@ -357,5 +355,5 @@ class Sequencer(wiring.Component):
             with m.If(tallying[3]):
                 m.d.sync += [self.tally.eq(0), cycles.eq(TALLY_CYCLES), events.eq(0)]
                 fsm.go("IDLE")
-        m.d.comb += self.list_replay.eq(replay)
+        m.d.comb += [self.list_replay.eq(replay), self.list_more.eq(~finished)]
         return m

@@ -1,6 +1,6 @@
 """The state memory: h of every unit of every layer."""
 
-from amaranth.hdl import Module, signed, unsigned
+from amaranth.hdl import Module, Signal, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -23,8 +23,6 @@ class StateMemory(wiring.Component):
         Keep the last value read.
     data : Out(signed(8))
         One cycle after `address`; zero whatever the memory holds while `fresh`.
-    stored : Out(signed(8))
-        The same without `fresh`.
     fresh : In(1)
         Reset since: every state is zero.
     write : In(1)
@@ -35,7 +33,6 @@ class StateMemory(wiring.Component):
     address: In(STATE_ADDRESS_BITS)
     hold: In(1)
     data: Out(signed(8))
-    stored: Out(signed(8))
     fresh: In(1)
     write: In(1)
     write_address: In(STATE_ADDRESS_BITS)
@@ -46,14 +43,15 @@ class StateMemory(wiring.Component):
         m.submodules.memory = memory = Memory(shape=unsigned(8), depth=STATE_WORDS, init=[])
         read = memory.read_port(transparent_for=())
         write = memory.write_port()
+        value = Signal(signed(8))
         m.d.comb += [
             read.addr.eq(self.address),
             read.en.eq(~self.hold),
-            self.stored.eq(read.data.as_signed()),
+            value.eq(read.data.as_signed()),
             write.addr.eq(self.write_address),
             write.data.eq(self.write_data),
             write.en.eq(self.write),
         ]
         with m.If(~self.fresh):
-            m.d.comb += self.data.eq(self.stored)
+            m.d.comb += self.data.eq(value)
         return m
