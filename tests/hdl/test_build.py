@@ -237,8 +237,10 @@ def test_real_engine_does_not_depend_on_hash_order():
         (["--board", "icebreaker", "--clock", "50"], "49.5 and 50.25 MHz"),
         (["--board", "icebreaker", "--network", "no/such/file"], "no/such/file"),
         (["--board", "icebreaker", "--lanes", "28"], "28 lanes need 28 block RAMs"),
-        (["--board", "icebreaker", "--lanes", "0"], "even number of at least 12, not 0"),
-        (["--board", "icebreaker", "--lanes", "-4"], "even number of at least 12, not -4"),
+        (["--board", "icebreaker", "--lanes", "14"], "a multiple of 4 and at least 12, not 14"),
+        (["--board", "icebreaker", "--lanes", "20"], "20 lanes need 6 SPRAMs, there are 4"),
+        (["--board", "icebreaker", "--lanes", "0"], "a multiple of 4 and at least 12, not 0"),
+        (["--board", "icebreaker", "--lanes", "-4"], "a multiple of 4 and at least 12, not -4"),
     ],
 )
 def test_command_line_says_what_is_wrong(capsys, tmp_path, arguments, message):
@@ -309,7 +311,7 @@ def test_missing_native_tools_are_named(capsys, tmp_path, monkeypatch):
 def test_plan_needs_no_tools(capsys, monkeypatch):
     monkeypatch.setenv("PATH", "")
     assert main(["--board", "icebreaker", "--network", "none", "--plan"]) == 0
-    assert "SPRAM, 32768 words of 32 bits" in capsys.readouterr().out
+    assert "SPRAM, 16384 words of 64 bits" in capsys.readouterr().out
 
 
 def test_help_shows_examples(capsys):

@@ -7,6 +7,7 @@ import pytest
 from hdl.boards import load_board
 from hdl.plan import PlanError, make_plan, store_words
 from hdl.system import DEFAULT_STORE_WORDS
+from models.layout import plan_layout
 from models.random_networks import random_network
 
 BOARD = load_board("icebreaker")
@@ -22,11 +23,14 @@ def with_memories(**changes):
 @pytest.mark.parametrize(
     ("lanes", "weights", "words"),
     [
-        (16, "bram", 1024),  # 30 - 16 lanes - 6 others = 8 block RAMs, two for 32 bits
-        (16, "spram", 32768),  # 4 SPRAMs of 16 bits, two for 32 bits
-        (12, "bram", 1536),
+        (16, "bram", 512),  # 30 - 16 lanes - 6 others = 8 block RAMs, four for 64 bits
+        (16, "spram", 16384),  # 4 SPRAMs of 16 bits, four for 64 bits
+        (12, "bram", 768),  # 12 block RAMs; half a word is 24 bits, which take two of 16
+        (12, "spram", 16384),
+        (20, "bram", 0),  # 4 block RAMs left, six for two halves of 40 bits
+        (20, "spram", 0),  # six for two halves of 40 bits, too
         (24, "bram", 0),
-        (24, "spram", 16384),  # three of four for 48 bits
+        (24, "spram", 0),
     ],
 )
 def test_store_is_what_the_memories_leave(lanes, weights, words):
@@ -48,7 +52,7 @@ def test_auto_takes_spram_for_a_larger_network_and_says_why():
 
 def test_block_ram_that_was_asked_for_is_refused_where_it_is_too_small():
     needed = make_plan(BOARD, LARGE).network_words
-    with pytest.raises(PlanError, match=rf"{needed} words of weight store \(there are 1024\)"):
+    with pytest.raises(PlanError, match=rf"{needed} words of weight store \(there are 512\)"):
         make_plan(BOARD, LARGE, weights="bram")
 
 
@@ -65,18 +69,39 @@ def test_spram_that_was_asked_for_holds_no_image():
 
 
 def test_board_without_spram_says_so():
-    with pytest.raises(PlanError, match="16 lanes need 2 SPRAMs, there are 0"):
+    with pytest.raises(PlanError, match="16 lanes need 4 SPRAMs, there are 0"):
         make_plan(with_memories(spram=0), SMALL, weights="spram")
 
 
 def test_too_many_lanes_name_the_most():
-    with pytest.raises(PlanError, match=r"26 lanes need 26 block RAMs.*enough for 24 lanes"):
-        make_plan(BOARD, SMALL, lanes=26)
+    with pytest.raises(PlanError, match=r"28 lanes need 28 block RAMs.*enough for 24 lanes"):
+        make_plan(BOARD, SMALL, lanes=28)
 
 
-def test_odd_lanes_are_refused():
-    with pytest.raises(PlanError, match="lanes.*even.*15"):
-        make_plan(BOARD, SMALL, lanes=15)
+@pytest.mark.parametrize("lanes", [-4, 0, 8, 15, 18])
+def test_too_few_lanes_and_fractions_of_four_are_refused(lanes):
+    with pytest.raises(
+        PlanError, match=f"lanes must be a multiple of 4 and at least 12, not {lanes}$"
+    ):
+        make_plan(BOARD, SMALL, lanes=lanes)
+
+
+def test_more_lanes_than_spram_has_bits_for_say_so():
+    """Half a word lies in SPRAMs of its own: 40 bits in three of them."""
+    needed = plan_layout(SMALL, 20).words
+    with pytest.raises(PlanError, match="20 lanes need 6 SPRAMs, there are 4") as error:
+        make_plan(BOARD, SMALL, lanes=20, weights="spram")
+    assert f"network 'random-1' needs {needed} words; 20 lanes" in str(error.value)
+    with pytest.raises(PlanError) as error:
+        make_plan(BOARD, SMALL, lanes=20)
+    assert (
+        f"block RAM: network 'random-1' needs {needed} words; 20 lanes and the rest leave 4 of 30 "
+        "block RAMs, and a word of 80 bits takes 6"
+    ) in str(error.value)
+    assert "20 lanes need 6 SPRAMs, there are 4" in str(error.value)
+    for spram, there in ((5, False), (6, True)):
+        assert store_words(with_memories(spram=spram).memories, 20, "spram") == 16384 * there
+    assert make_plan(with_memories(spram=6), SMALL, lanes=20).parameters.store_words == 16384
 
 
 def test_no_network_takes_the_larger_store():
@@ -86,7 +111,7 @@ def test_no_network_takes_the_larger_store():
 
 def test_plan_text_tells_store_network_and_limits():
     text = make_plan(BOARD, SMALL).text()
-    assert "1024 words of 32 bits" in text and "in the bitstream" in text
+    assert "512 words of 64 bits" in text and "in the bitstream" in text
     assert f"{SMALL.spec.name}: " in text
 
 

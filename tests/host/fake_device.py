@@ -42,7 +42,7 @@ class Refusal(Exception):
 @dataclass
 class FakeOptions:
     lanes: int = 16
-    store_words: int = 32768
+    store_words: int = 16384
     rx_capacity: int = 511
     tx_capacity: int = 511
     version: int = PROTOCOL_VERSION

@@ -18,9 +18,9 @@ BEGIN, END = "<!-- example: begin -->\n", "<!-- example: end -->"
 def exchanges() -> list[tuple[str, str, Frame]]:
     """Return (who sends, what it means, frame): a device of 16 lanes, a network of I = 4, C = 3."""
     identity = struct.pack(
-        "<4BI6HIBII", 1, 16, 5, 4, 32768, 128, 512, 512, 120, 511, 511, 48000, 2, 0, 0
+        "<4BI6HIBII", 1, 16, 5, 8, 16384, 128, 256, 512, 120, 511, 511, 48000, 2, 0, 0
     )
-    words = struct.pack("<H2I", 16, 0x0000ADD1, 0x80000001)
+    words = struct.pack("<H2Q", 16, 0x0000ADD1, 0x8000000100000003)
     steps = bytes([StepFlags.FIRST | StepFlags.LAST]) + struct.pack(
         "<8b", 1, -1, 127, 0, 0, 0, 0, 5
     )

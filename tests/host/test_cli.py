@@ -75,9 +75,9 @@ def test_a_difference_is_exit_status_1(files, capsys, monkeypatch):
 
 
 def test_info_names_what_there_is(capsys):
-    assert main(["info", "--device", "emulator", "--lanes", "18", "--weights", "bram"]) == 0
+    assert main(["info", "--device", "emulator", "--lanes", "12", "--weights", "bram"]) == 0
     out = capsys.readouterr().out
-    assert "lanes                  18" in out and "bram" in out
+    assert "lanes                  12" in out and "bram" in out
     assert main(["info", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["identity"]["weights"] == "spram"
 
@@ -90,7 +90,7 @@ def test_info_names_what_there_is(capsys):
         (lambda a: [a[0], "digits.csv"], "must be digits, adding or a path ending in .npz"),
         (lambda a: [a[1], a[1]], "d.npz"),
         (lambda a: [*a, "--limit", "0"], "at least 1"),
-        (lambda a: [*a, "--lanes", "13"], "lanes must be an even number"),
+        (lambda a: [*a, "--lanes", "14"], "lanes must be a multiple of 4 and at least 12, not 14"),
         (lambda a: [*a, "--baud", "9600"], "'emulator' does not take baud"),
     ],
 )

@@ -7,6 +7,7 @@ import pytest
 
 from host.frames import crc16
 from models import protocol
+from models.image import word_bytes
 from tests.host.link_example import DOCUMENT, END, example, parts
 
 TEXT = DOCUMENT.read_text()
@@ -66,6 +67,10 @@ def test_the_identity_table_adds_up():
         assert struct.calcsize(layout) == int(offset)
         layout += sizes[kind]
     assert struct.calcsize(layout) == 33 and "33 bytes" in TEXT
+
+
+def test_the_bytes_of_a_word_are_the_codes():
+    assert f"in which a store word travels, ceil({word_bytes(80) // 10} P / 8)" in TEXT
 
 
 def test_the_example_has_its_end():

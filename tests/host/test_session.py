@@ -12,8 +12,12 @@ from tests.host.helpers import fake_device, open_session
 NETWORK = random_network(1, inputs=3, units=(5,))
 
 
+#: Bytes of a word of the 16 lanes that `fake_device` has.
+WORD = 8
+
+
 def write(session, address):
-    return session.submit(Command.WRITE, address.to_bytes(2, "little") + bytes(4))
+    return session.submit(Command.WRITE, address.to_bytes(2, "little") + bytes(WORD))
 
 
 def test_requests_are_carried_out_once_and_in_order():
@@ -28,7 +32,8 @@ def test_requests_are_carried_out_once_and_in_order():
 
 
 def test_several_requests_are_in_flight_with_credit_and_one_without():
-    for credit, most in ((None, 1), ((100, 511), 10), ((511, 60), 8)):
+    # A write takes 14 bytes of the device's receive buffer, its response 7 of the other.
+    for credit, most in ((None, 1), ((100, 511), 7), ((511, 60), 8)):
         session = open_session(FakeLine(fake_device()))
         if credit:
             session.set_credit(*credit)

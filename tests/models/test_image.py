@@ -1,6 +1,7 @@
 """The store image: what the engine's parts take for granted about its layout."""
 
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -23,51 +24,205 @@ from models.spec import FRACTION_BITS
 NETWORK = random_network(0, inputs=5, units=(17, 9), outputs=7, planes=2)
 
 
-@pytest.mark.parametrize("lanes", [10, 13, 0])
-def test_odd_or_too_few_lanes_are_refused(lanes):
-    with pytest.raises(ImageError, match=f"an even number of at least 12, not {lanes}"):
+def with_fewer_planes(network):
+    """Return it without the last plane of the first layer's U and of the second layer's W."""
+    first, second = network.layers
+    layers = (
+        replace(first, U=first.U[:-1], U_shift=first.U_shift[:-1]),
+        replace(second, W=second.W[:-1], W_shift=second.W_shift[:-1]),
+    )
+    below, above = network.spec.layers
+    below = replace(below, recurrent_planes=below.recurrent_planes - 1)
+    above = replace(above, input_planes=above.input_planes - 1)
+    return replace(network, layers=layers, spec=replace(network.spec, layers=(below, above)))
+
+
+#: Even and odd numbers of inputs, units and of the units below a layer; rows in several groups.
+NETWORKS = {
+    "odd": NETWORK,
+    "even": random_network(1, inputs=6, units=(10, 8), outputs=14),
+    "shifted": random_network(2, inputs=2, units=(5, 4, 3, 2), outputs=3, planes=2),
+    "least": random_network(3, inputs=1, units=(1, 1, 1, 1), outputs=1),
+    "uneven planes": with_fewer_planes(random_network(4, inputs=7, units=(7, 6), planes=3)),
+}
+EVERY = pytest.mark.parametrize("network", NETWORKS.values(), ids=list(NETWORKS))
+LANES = pytest.mark.parametrize("lanes", [12, 16, 20, 28])
+
+
+@pytest.mark.parametrize("lanes", [-12, 0, 8, 10, 13, 14, 18])
+def test_too_few_lanes_and_fractions_of_four_are_refused(lanes):
+    with pytest.raises(
+        ImageError, match=f"lanes must be a multiple of 4 and at least 12, not {lanes}$"
+    ):
         plan_layout(NETWORK, lanes)
 
 
-@pytest.mark.parametrize("lanes", [12, 16, 22])
-def test_weights_lie_group_major_in_the_lane_of_their_row(lanes):
-    """Row r of plane j from source i: lane r mod P of word base + (j G + r div P) sources + i."""
-    image = compile_image(NETWORK, lanes)
-    layers = NETWORK.layers
-    edges = [layer.edge for layer in image.layout.layers]
+def interleaved(matrix):
+    """Return rows [planes, 2 H, ...] as z and c of unit 0, z and c of unit 1, and so on."""
+    units = matrix.shape[1] // 2
+    order = [row for unit in range(units) for row in (unit, units + unit)]
+    return matrix[:, order]
 
-    def weight(edge, first_group, row, source):
-        word = image.words[edge.base + (first_group + row // lanes) * edge.sources + source]
-        code = word >> 2 * (row % lanes) & 3
-        return {0: 0, 1: 1, 3: -1}[code]
 
-    def check(matrix, edge, group, units=None):
+@EVERY
+@LANES
+def test_every_weight_has_its_half_word_and_lane_and_all_else_is_zero(network, lanes):
+    """Plane j, row r, source s of G groups: word base + (j G + r div P) (n div 2 + 1) + s div 2.
+
+    The bases are those that the records tell the engine.
+    """
+    image = compile_image(network, lanes)
+    expected: dict[int, int] = {}
+    taken = set()
+
+    def put(base, sources, group, lane, number, weight):
+        address = base + group * (sources // 2 + 1) + number // 2 & 0xFFFF
+        place = 2 * lanes * (number % 2) + 2 * lane
+        assert (address, place) not in taken, "two weights in one place"
+        taken.add((address, place))
+        expected[address] = expected.get(address, 0) | {0: 0, 1: 1, -1: 3}[weight] << place
+
+    def put_all(base, matrix, first_group, turn, number_of):
+        """Put rows where they belong; return the group behind them."""
         planes, rows, sources = matrix.shape
         groups = -(-rows // lanes)
-        for plane, row, source in np.ndindex(planes, rows, sources):
-            # z and c of a unit lie side by side; the readout's rows stay in order.
-            place = row if units is None else 2 * (row % units) + row // units
-            found = weight(edge, group + plane * groups, place, source)
-            assert found == matrix[plane, row, source]
-        return group + planes * groups
+        for plane, row, source in np.ndindex(matrix.shape):
+            group = first_group + plane * groups + row // lanes
+            lane = (row + turn) % lanes
+            put(base, sources, group, lane, number_of(source), int(matrix[plane, row, source]))
+        return first_group + planes * groups
 
-    # The inputs' words lie in reverse.
-    check(layers[0].W[:, :, ::-1], image.layout.inputs, 0, 17)
-    behind = check(layers[0].U, edges[0], 0, 17)
-    assert check(layers[1].W, edges[0], behind, 9) == edges[0].words
-    behind = check(layers[1].U, edges[1], 0, 9)
-    assert check(NETWORK.readout.R, edges[1], behind) == edges[1].words
+    layers = network.layers
+    inputs = network.spec.inputs
+    base = image.words[HEADER_WORDS + 1] & 0xFFFF
+    put_all(base, interleaved(layers[0].W), 0, 0, lambda source: inputs - source)
+    onward = [*(interleaved(layer.W) for layer in layers[1:]), network.readout.R]
+    state = 0
+    for layer, above, place in zip(layers, onward, image.layout.layers, strict=True):
+        base = image.words[place.record + 5] & 0xFFFF
+        numbered = [state + unit for unit in range(layer.U.shape[2])]
+        group = put_all(base, interleaved(layer.U), 0, lanes // 2, numbered.__getitem__)
+        group = put_all(base, above, group, 0, numbered.__getitem__)
+        assert (place.state, place.edge.words) == (state, group)
+        state += len(numbered)
+
+    weights = range(image.layout.inputs.base, len(image.words))
+    assert set(expected) <= set(weights)
+    for address in weights:
+        assert image.words[address] == expected.get(address, 0), f"word {address}"
+
+
+def test_small_network_lies_where_it_was_worked_out_by_hand():
+    """Two inputs, three and four units, three outputs on 12 lanes, no weight zero.
+
+    Units are numbered 0 to 2 and 3 to 6: the second layer's block begins with a source that
+    there is not.
+    """
+    image = compile_image(random_network(0, inputs=2, units=(3, 4), outputs=3, density=1.0), 12)
+
+    def used(address):
+        """Return lanes with a weight in the even source's half of a word, and in the odd's."""
+        codes = [image.words[address] >> 2 * lane & 3 for lane in range(24)]
+        return (
+            [lane for lane in range(12) if codes[lane]],
+            [lane for lane in range(12) if codes[12 + lane]],
+        )
+
+    records = [image.layout.layers[0].record, image.layout.layers[1].record]
+    assert [*records, image.layout.readout_record] == [8, 20, 33]
+    assert [image.words[at] & 0xFFFF for at in (14, 26)] == [20, 33]
+    # Where the engine counts from: number 2 is the first input, number 3 the fourth unit.
+    assert [image.words[at] & 0xFFFF for at in (7, 13, 25)] == [47, 51, 54]
+    assert len(image.words) == 61
+    none, six, eight, three = [], list(range(6)), list(range(8)), [0, 1, 2]
+    # Rows of U lie six lanes further.
+    six_on, eight_on = list(range(6, 12)), [0, 1, *range(6, 12)]
+    assert {address: used(address) for address in range(47, 61)} == {
+        47: (none, six),  # W from inputs 0 (that is none) and 1
+        48: (six, none),  # from 2 and 3
+        49: (none, none),  # a walk has two words at least
+        50: (none, none),
+        51: (six_on, six_on),  # U from units 0 and 1
+        52: (six_on, none),  # from 2
+        53: (eight, eight),  # the next W from units 0 and 1
+        54: (eight, none),
+        55: (none, eight_on),  # U from unit 3, the second layer's first
+        56: (eight_on, eight_on),  # from 4 and 5
+        57: (eight_on, none),  # from 6
+        58: (none, three),  # R from unit 3
+        59: (three, three),
+        60: (three, none),
+    }
+
+
+@EVERY
+@LANES
+def test_biases_and_flags_come_two_words_after_their_shifts(network, lanes):
+    """From bit 34: four shifts of three bits, and which half of the lanes is added at all.
+
+    Below: two biases, add, complete of the slot two words before.
+    """
+    image = compile_image(network, lanes)
+    layout = image.layout
+
+    def check(at, behind, slots):
+        words = image.words[at:behind]
+        no_slot = ((None, None), (0, 0), False)
+        early, late = [*slots, no_slot, no_slot], [no_slot, no_slot, *slots]
+        for word, now, (halves, biases, complete) in zip(words, early, late, strict=True):
+            for half, shifts in enumerate(now[0]):
+                assert word >> 46 + half & 1 == (shifts is not None)
+                found = [word >> 34 + 6 * half + 3 * row & 7 for row in range(2)]
+                assert found == list(shifts or (0, 0))
+            assert [word & 0xFFFF, word >> 16 & 0xFFFF] == [bias & 0xFFFF for bias in biases]
+            assert word >> 32 & 1 == (halves != (None, None))
+            assert word >> 33 & 1 == complete
+            assert word < 1 << 48
+
+    records = [*(place.record for place in layout.layers[1:]), layout.readout_record]
+    for weights, place, behind in zip(network.layers, layout.layers, records, strict=True):
+        units = weights.U.shape[2]
+        planes = max(len(weights.W), len(weights.U))
+        slots = []
+        for unit in range(units):
+            # z of unit u lies in row 2 u: where W's is in the lower half of the lanes, U's is
+            # in the upper one.
+            upper = 2 * unit % lanes >= lanes // 2
+            for plane in range(planes):
+                of_inputs, of_states = (
+                    tuple(shift[plane, [unit, units + unit]]) if plane < len(shift) else None
+                    for shift in (weights.W_shift, weights.U_shift)
+                )
+                halves = (of_states, of_inputs) if upper else (of_inputs, of_states)
+                biases = [int(weights.b[row]) * (plane == 0) for row in (unit, units + unit)]
+                slots.append((halves, biases, plane == planes - 1))
+        check(place.parameters, behind, slots)
+
+    readout, slots = network.readout, []
+    outputs, planes = len(readout.b), len(readout.R)
+    padded = np.pad(readout.R_shift, ((0, 0), (0, outputs % 2)))
+    biases = [*map(int, readout.b), 0]
+    for row in range(0, outputs, 2):
+        for plane in range(planes):
+            shifts = tuple(padded[plane, [row, row + 1]])
+            halves = (None, shifts) if row % lanes >= lanes // 2 else (shifts, None)
+            slots.append(
+                (halves, biases[row : row + 2] if not plane else (0, 0), plane == planes - 1)
+            )
+        slots += [((None, None), (0, 0), False)] * 3
+    check(layout.readout_parameters, layout.inputs.base, slots)
 
 
 def test_accumulators_of_a_block_are_neighbours():
-    """One walk serves U and what lies above it, one stride serves a pass."""
+    """One walk serves U and what lies above it: Sh is below the next layer's Sx."""
     layout = plan_layout(NETWORK, 12)
     first, second = layout.layers
     assert (layout.inputs.accumulator, first.accumulator) == (0, 0)
     for layer in layout.layers:
+        # Two planes each of W and of U.
         assert layer.edge.accumulator == layer.accumulator + 2 * layer.groups
-    assert second.accumulator == first.accumulator + first.slots * first.groups
-    assert layout.readout_accumulator == second.accumulator + second.slots * second.groups
+    assert second.accumulator == first.accumulator + 4 * first.groups
+    assert layout.readout_accumulator == second.accumulator + 4 * second.groups
     assert layout.accumulator_words == layout.readout_accumulator + 2 * layout.readout_groups
 
 
@@ -75,10 +230,13 @@ def test_short_input_edge_is_padded_with_zero_words():
     image = compile_image(random_network(0, inputs=3, units=(4,), density=1.0), 16)
     edge = image.layout.inputs
     assert edge.words == MIN_WALK
-    assert not any(image.words[edge.base + 3 : edge.base + 6])
+    # Three inputs lie in two words, and so do none.
+    assert all(image.words[edge.base : edge.base + 2])
+    assert not any(image.words[edge.base + 2 : edge.base + 4])
+    assert image.layout.layers[0].edge.base == edge.base + 4
     assert image.words[HEADER_WORDS : HEADER_WORDS + INPUT_RECORD_WORDS] == (
         edge.accumulator | (edge.accumulator + MIN_WALK - 2) << 7 | 1 << NEXT_IS_LAST,
-        edge.base - 1,
+        edge.base,
     )
 
 
@@ -91,12 +249,12 @@ def test_every_walk_is_long_enough():
 
 def test_header_names_format_and_fraction_bits():
     words = compile_image(NETWORK, 16).words
-    assert words[0] == MAGIC == 0xAD10 + FRACTION_BITS
+    assert words[0] == MAGIC == 0xAD20 + FRACTION_BITS
     assert words[2:4] == (7, 5)
     assert words[5] == len(words)
 
 
-@pytest.mark.parametrize("lanes, size", [(12, 3), (14, 4), (16, 4), (18, 5)])
+@pytest.mark.parametrize("lanes, size", [(12, 6), (16, 8), (20, 10), (24, 12)])
 def test_crc_covers_the_words_as_they_travel(lanes, size):
     image = compile_image(NETWORK, lanes)
     data = image.to_bytes()

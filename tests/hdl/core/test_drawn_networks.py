@@ -45,8 +45,8 @@ MUTANTS = {
     ),
     "a c row is shifted as far as its z row": (
         RowPass,
-        '("odd", self.odd_value, "odd_shift"',
-        '("odd", self.odd_value, "even_shift"',
+        'shift = parameter[f"{half}_{name}_shift"]',
+        'shift = parameter[f"{half}_even_shift"]',
     ),
 }
 

@@ -1,8 +1,10 @@
 """The engine in Amaranth's own simulator: small networks, any number of lanes."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hdl.core.parameters import EngineParameters
 from models.random_networks import random_inputs, random_network
 from sim.engine_script import EngineScript
 from tests.hdl.core.play import play
@@ -11,7 +13,7 @@ from tests.hdl.core.play import play
 @settings(max_examples=8, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
-    lanes=st.sampled_from([12, 14, 16, 24]),
+    lanes=st.sampled_from([12, 16, 20, 24]),
     inputs=st.integers(1, 20),
     units=st.lists(st.integers(1, 14), min_size=1, max_size=4),
     outputs=st.integers(1, 14),
@@ -50,3 +52,9 @@ def test_store_that_does_not_begin_with_the_format_is_no_network():
     script.operations = [*operations, good]
     script.sequence(random_inputs(3, network, 1, 3)[0])
     play(script)
+
+
+@pytest.mark.parametrize("lanes", [-12, 0, 8, 13, 14, 18])
+def test_engine_of_too_few_lanes_or_of_no_multiple_of_four_is_refused(lanes):
+    with pytest.raises(ValueError, match=f"'lanes' must be a multiple of 4 >= 12, not {lanes}$"):
+        EngineParameters(lanes=lanes)

@@ -44,8 +44,7 @@ def test_unchanged_engine_keeps_the_rules():
 
 WAIT_INPUT = """with m.If(~self.inputs_busy & ~self.walker_busy):
                 fsm.go("END_INPUT")"""
-PASS_END = """with m.If(finished):
-                with m.If(self.list_empty):"""
+PASS_END = "with m.If(~self.pass_reads):"
 WAIT_DRAIN = """with m.If(~self.list_busy & ~self.walker_busy):
                 fsm.go("END_LAYER")"""
 CLEARED = """self.scores_fresh.eq(1),
@@ -64,8 +63,8 @@ MUTANTS = {
     ),
     "rule 2: events are walked while the pass reads": (
         PASS_END,
-        PASS_END.replace("(finished)", "(finished | ~self.list_empty)"),
-        "delta during a pass|append while the event list drains",
+        PASS_END.replace("~self.pass_reads", "~self.pass_reads | ~self.list_empty"),
+        "delta during a pass",
     ),
     "rule 4: the readout takes its sums before the events are walked": (
         WAIT_DRAIN,

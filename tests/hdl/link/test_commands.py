@@ -103,7 +103,7 @@ def test_identify(weights):
     flags = DeviceFlags.NETWORK_VALID | (DeviceFlags.SPRAM if weights == "spram" else 0)
     assert status == Status.OK
     assert payload == struct.pack(
-        "<BBBBIHHHHHHIBII", PROTOCOL_VERSION, 16, 5, 4, words, *sizes, capacity.outputs,
+        "<BBBBIHHHHHHIBII", PROTOCOL_VERSION, 16, 5, 8, words, *sizes, capacity.outputs,
         511, 511, 48000, flags, bench.engine.image_words, bench.engine.crc(),
     )  # fmt: skip
     assert bench.engine.log == [("CHECK",)]
@@ -123,7 +123,7 @@ def test_identify_without_network_tells_zeroes_and_checks_nothing():
 def test_write_and_activate(lanes):
     parameters = EngineParameters(lanes=lanes)
     rng = random.Random(lanes)
-    words = [rng.getrandbits(2 * lanes) for _ in range(5)]
+    words = [rng.getrandbits(4 * lanes) for _ in range(5)]
     data = b"".join(word.to_bytes(parameters.word_bytes, "little") for word in words)
     half = 2 * parameters.word_bytes
     bench_words = {700 + n: word for n, word in enumerate(words)}
@@ -263,12 +263,12 @@ def test_every_bit_of_a_length_counts(code, right):
 def test_unknown_commands_and_wrong_lengths():
     requests = [(10, b""), (255, b"some payload"), (16, bytes(2))]
     requests += [(code, bytes(3)) for code in (0, 1, 3, 5, 6, 8, 9)]
-    requests += [(Command.WRITE, bytes(n)) for n in (0, 1, 2, 2 + 5)]
+    requests += [(Command.WRITE, bytes(n)) for n in (0, 1, 2, 2 + 4, 2 + 9)]
     requests += [(Command.WRITE_STATE, bytes(n)) for n in (0, 1, 2)]
     requests += [(Command.IDENTIFY, bytes(256)), (Command.SYNC, b""), (Command.ACTIVATE, b"")]
     bench = Bench(requests)
     statuses = [status for status, _ in bench.responses]
-    assert statuses == [Status.UNKNOWN_COMMAND] * 3 + [Status.BAD_LENGTH] * 17
+    assert statuses == [Status.UNKNOWN_COMMAND] * 3 + [Status.BAD_LENGTH] * 18
     assert all(payload == b"" for _, payload in bench.responses)
     assert bench.engine.log == []
 
