@@ -32,6 +32,10 @@ Progress = Callable[[str], None]
 _NAME = "top"  # also the name of the top module in the Verilog
 _FAILED = "failed"
 
+#: How much more the placer minds critical paths than others (its own default is 2): measured in
+#: docs/decisions/0003-two-events.md, over three seeds.
+_PLACER = "--placer-heap-critexp 4"
+
 #: The netlist as placed and routed, nextpnr's JSON: what the bitstream was packed from, cell by
 #: cell. `python -m sim.levels` simulates it.
 PLACED = "placed.json"
@@ -107,6 +111,7 @@ class Flow:
                 # a missed target is judged by the report, which is only written on success.
                 nextpnr_opts=(
                     f"--freq {self.target_mhz:g} --seed {self.seed} --timing-allow-fail "
+                    f"{_PLACER} "
                     f"--report nextpnr.json --write {PLACED}"
                 ),
             )

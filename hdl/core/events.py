@@ -103,6 +103,9 @@ class EventList(wiring.Component):
         m.d.sync += Assert(
             ~(self.append & self.busy & replaying), "append while states are replayed"
         )
+        m.d.sync += Assert(
+            ~(self.append & self.busy) | self.more, "append though there should be no more"
+        )
 
         # Stage 0 reads a list or the state, stage 1 has the event, stage 2 offers it. `turn` says
         # which list is read.

@@ -17,7 +17,7 @@ class Readout(wiring.Component):
 
     A score is two half-words, the low one first, so a pair takes four cycles; its sums must
     stand for these (the image gives the readout's pairs three idle slots). Latency: the label
-    is final six cycles after the last pair. The lowest index wins a tie.
+    is final seven cycles after the last pair. The lowest index wins a tie.
 
     The 64-bit counters lie in the same memory and use the same adder, sixteen bits a cycle,
     at the end of a command: that is a third of the logic of two 64-bit counters.
@@ -135,35 +135,42 @@ class Readout(wiring.Component):
             valid_high.eq(valid_1 & address_1[0]),
         ]
 
-        # Stage 2: compare with the largest so far, the low half first; the first of equals
-        # stays. The largest one's halves change places in each cycle, so that the one wanted
-        # is always the same register.
+        # Stage 2: compare with the largest so far, the low half first; the first of equals stays.
+        # Whether a score has won is known a cycle later: until the next one has been compared, the
+        # largest is still among the values that went by. Its halves change places in each cycle,
+        # so that the one wanted is always the same register.
         best = Signal(16, reset_less=True)
         best_other = Signal(16, reset_less=True)
-        not_value_below = Signal(16, reset_less=True)
+        not_passed_1 = Signal(16, reset_less=True)
+        not_passed_2 = Signal(16, reset_less=True)
+        won = Signal(reset_less=True)
+        decided = Signal()
+        largest = Signal(16)
         carry_in = Signal(reset_less=True)  # ones for a low half: it borrows nothing
         difference = Signal(17)
         larger = Signal()
-        replace = Signal()
         some = Signal()
+        row_3 = Signal(SCORE_ADDRESS_BITS - 1, reset_less=True)
         # The sign counts the other way round.
         sign = Cat(Const(0, 15), high)
         m.d.comb += [
-            difference.eq(add_with_carry(best ^ sign, not_value ^ sign, carry_in)),
+            largest.eq(Mux(won, ~not_passed_2, best)),
+            difference.eq(add_with_carry(largest ^ sign, not_value ^ sign, carry_in)),
             larger.eq(~difference[16]),
-            replace.eq(valid_high & (larger | ~some)),
         ]
-        m.d.sync += not_value_below.eq(not_value)
         with m.If(valid_2):
             m.d.sync += [
                 carry_in.eq(high | ~larger),
-                best.eq(Mux(replace, ~not_value_below, best_other)),
-                best_other.eq(Mux(replace, ~not_value, best)),
+                not_passed_1.eq(not_value),
+                not_passed_2.eq(not_passed_1),
+                best.eq(best_other),
+                best_other.eq(largest),
             ]
-        with m.If(replace):
-            m.d.sync += self.label.eq(row)
+        m.d.sync += decided.eq(valid_high)
         with m.If(valid_high):
-            m.d.sync += some.eq(1)
+            m.d.sync += [won.eq(larger | ~some), some.eq(1), row_3.eq(row)]
+        with m.If(decided & won):
+            m.d.sync += self.label.eq(row_3)
         # Busy for a fixed time, whatever the scores are: the emulator counts the same cycles.
         behind = Signal(3)
         m.d.sync += [behind.eq(Cat(active, behind)), self.busy.eq(active | behind.any())]

@@ -30,7 +30,7 @@ class Bench:
     async def _take(self, parity):
         shape = data()["event"]
         valid, ready, payload = (
-            getattr(self.dut, f"{('even', 'odd')[parity]}__{name}")
+            getattr(self.dut, f"{('even', 'odd')[parity]}_events__{name}")
             for name in ("valid", "ready", "payload")
         )
         while True:
@@ -54,10 +54,16 @@ class Bench:
     async def drain(self, **values):
         self.taken = [[], []]
         await self.strobe("drain", **values)
+        await self.rest()
+        return self.taken
+
+    async def rest(self):
+        """Wait for the last event."""
+        await RisingEdge(self.dut.clk)
         for _ in range(5000):
             await RisingEdge(self.dut.clk)
             if self.dut.busy.value == 0:
-                return self.taken
+                return
         raise AssertionError("the list is still busy")
 
 
@@ -70,7 +76,7 @@ async def begin(dut):
     rng = random.Random(data()["seed"])
     await start(
         dut, append=0, entry=0, clear=0, drain=0, replay=0, units=0, state_base=0, state_data=0,
-        even__ready=0, odd__ready=0,
+        even_events__ready=0, odd_events__ready=0, odd=0, more=0,
     )  # fmt: skip
     await RisingEdge(dut.clk)
     return Bench(dut, rng), rng
@@ -78,30 +84,34 @@ async def begin(dut):
 
 @cocotb.test()
 async def entries_become_events_in_order(dut):
+    """Units are appended, at some time while they are the lists begin to be drained."""
     bench, rng = await begin(dut)
-    for count in (1, 2, 3, 40, 256):
+    for count in (0, 1, 2, 3, 40, 256):
         for bench.patience in (1.0, 0.4):
-            bench.states = [rng.randint(-127, 127) & 0xFF for _ in range(256)]
             await bench.strobe("clear")
+            await RisingEdge(dut.clk)
+            assert dut.empty.value == 1
             units = sorted(rng.sample(range(256), count))
-            expected = []
-            for unit in units:
-                new = bench.states[unit]
-                new -= 256 * (new > 127)
-                old = rng.choice([v for v in (-127, 127, 0, 5) if v != new])
-                expected.append((unit, new - old))
+            expected = [(unit, rng.choice([-254, 254, 1, -1])) for unit in units]
+            early = rng.randint(0, count)
+            bench.taken = [[], []]
+            for number, (unit, delta) in enumerate([*expected, (0, 0)]):
+                if number == early:
+                    dut.more.value = int(number < count)
+                    await bench.strobe("drain", replay=0, state_base=rng.randrange(256))
+                if number == count:
+                    break
                 entry = 0
-                for name, value in (("unit", unit), ("old", old)):
+                for name, value in (("half_unit", unit // 2), ("delta", delta)):
                     low, width = data()["entry"][name]
                     entry |= (value & (1 << width) - 1) << low
-                dut.entry.value = entry
-                await bench.strobe("append")
+                await bench.strobe("append", entry=entry, odd=unit % 2)
                 if rng.random() < 0.3:
-                    await ClockCycles(dut.clk, 2)
+                    await ClockCycles(dut.clk, rng.choice([2, 9]))
             await RisingEdge(dut.clk)
-            assert dut.empty.value == 0
-            taken = await bench.drain(state_base=rng.randrange(256), replay=0)
-            assert taken == by_parity(expected)
+            dut.more.value = 0
+            await bench.rest()
+            assert bench.taken == by_parity(expected)
 
 
 @cocotb.test()

@@ -45,7 +45,7 @@ async def new_states_follow_the_contract(dut):
             if dut.done.value == 1:
                 results.append(
                     (
-                        dut.old_state.value.to_signed(),
+                        dut.delta.value.to_signed(),
                         dut.new_state.value.to_signed(),
                         int(dut.changed.value),
                     )

@@ -93,7 +93,8 @@ def watch_gate(m: Module, parts):
         z_next, c_next = Signal(9, name=f"z_{stage}"), Signal(signed(9), name=f"c_{stage}")
         m.d.sync += [z_next.eq(z), c_next.eq(c)]
         z, c = z_next, c_next
-    h, new = gate.old_state, gate.new_state
+    h, new = Signal(signed(9)), gate.new_state
+    m.d.comb += h.eq(new - gate.delta)
     gap = Signal(signed(10))
     width = Signal(10)
     theta = Signal(10)

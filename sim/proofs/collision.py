@@ -70,9 +70,9 @@ class CollisionHarness(Harness):
 
         # The event list's own assertions.
         events, walker = made["EventList"], made["Walker"]
-        odd = events.entry.unit[0]
-        count = Mux(odd, inside["events.count_odd"], inside["events.count_even"])
-        self.assume(~events.append | ((count != LIST_WORDS) & ~events.busy))
+        count = Mux(events.odd, inside["events.count_odd"], inside["events.count_even"])
+        replays = events.busy & inside["events.replaying"]
+        self.assume(~events.append | ((count != LIST_WORDS) & ~replays))
         # An edge has two words at least: `models.layout.MIN_WALK`.
         accumulator, before_last = walker.edge.accumulator, walker.edge.before_last
         walking = in_state("input", "drain")
@@ -115,7 +115,7 @@ class CollisionHarness(Harness):
                 inside["row_pass.busy"]
                 | (inside["row_pass.low_accumulator"] != 0)
                 | (inside["row_pass.high_accumulator"] != 0),
-                in_state("pass", "readout") & ~inside["sequencer.finished"],
+                in_state("pass") | (in_state("readout") & ~inside["sequencer.finished"]),
             ),
             "a pass reads in another phase",
         )

@@ -5,13 +5,13 @@ from functools import partial
 from amaranth.hdl import Cat, Const, Mux, Signal, Value, signed
 
 from hdl.core.events import LIST_WORDS, EventList
-from hdl.core.state import StateMemory
+from hdl.core.signatures import Event
 from sim.mutants import Mutant
 from sim.proofs.base import Harness, Opened, Proof, implies
 
 
 class ListHarness(Harness):
-    """Lists of any length and contents, drained at any pace; the real state memory beside it.
+    """Lists of any length and contents, appended to before and while they are drained, at any pace.
 
     One entry, any one, is looked at. Events are counted as they are taken, so the entry's own
     event is the one with its number, if nothing is lost, repeated or out of order.
@@ -26,46 +26,47 @@ class ListHarness(Harness):
     def __init__(self, stages: bool = True) -> None:
         super().__init__()
         m = self.m
-        events, memory = EventList(), StateMemory()
+        events = EventList()
         inside = self.add("dut", events)
-        states = self.add("state", memory)
         self.free_inputs(events, "state_data", "replay", "state_base", "units")
-        m.d.comb += [
-            memory.address.eq(events.state_address),
-            memory.hold.eq(events.state_hold),
-            events.state_data.eq(memory.stored),
-        ]
-        # What the engine keeps to: a pass appends, then its lists are drained. (Its states are
-        # written while it appends; here they are there from the beginning.)
+
+        # What the engine keeps to: a pass appends, and its lists are drained from the time on in
+        # which its end is near.
         odd = self.rigid(1, "odd")  # the list looked at
         counts = (inside["count_even"], inside["count_odd"])
-        appended_to = Mux(events.entry.unit[0], counts[1], counts[0])
-        self.assume(~events.append | ((appended_to != LIST_WORDS) & ~events.busy))
+        self.assume(~events.append | (Mux(events.odd, counts[1], counts[0]) != LIST_WORDS))
         self.assume(~events.append | ~events.clear)
-        self.assume(~events.drain | (~events.busy & ~events.append & ~events.clear))
+        self.assume(~events.drain | (~events.busy & ~events.clear))
         self.assume(~events.busy | ~events.clear)
+        # `more` stands in the cycle of an append to lists that are drained, and in the one after
+        # it; it rises no more once it has fallen.
+        self.assume(implies(events.append & events.busy, events.more))
+        self.assume(implies(self.before(events.append) & events.busy, events.more))
+        self.assume(
+            implies(
+                events.busy & ~self.before(events.drain) & events.more, self.before(events.more)
+            )
+        )
 
-        # The entry looked at, and the new state of its unit.
+        # The entry looked at.
         slot = self.rigid(7, "slot")
-        unit = self.rigid(8, "unit")
-        old = self.rigid(signed(8), "old")
-        new = states.word("memory", unit)
+        half_unit = self.rigid(7, "half_unit")
+        delta = self.rigid(signed(9), "delta")
         count = Mux(odd, counts[1], counts[0])
-        self.assume(unit[0] == odd)
-        here = events.append & (events.entry.unit[0] == odd) & (count == slot)
-        self.assume(implies(here, (events.entry.unit == unit) & (events.entry.old == old)))
-        # Only what differs is appended (the proof `gate`), so every entry is an event.
-        self.assume(old != new.as_signed())
+        here = events.append & (events.odd == odd) & (count == slot)
+        entry = events.entry
+        self.assume(implies(here, (entry.half_unit == half_unit) & (entry.delta == delta)))
 
         stream = {
             name: Mux(odd, Value.cast(of_odd), Value.cast(of_even))
             for name, of_odd, of_even in (
-                ("valid", events.odd.valid, events.even.valid),
-                ("ready", events.odd.ready, events.even.ready),
-                ("source", events.odd.payload.source, events.even.payload.source),
-                ("delta", events.odd.payload.delta, events.even.payload.delta),
+                ("valid", events.odd_events.valid, events.even_events.valid),
+                ("ready", events.odd_events.ready, events.even_events.ready),
+                ("payload", events.odd_events.payload, events.even_events.payload),
             )
         }
+        payload = Signal(Event)
+        m.d.comb += payload.eq(stream["payload"])
         taken = Signal(9)
         accepted = stream["valid"] & stream["ready"]
         with m.If(events.drain):
@@ -79,133 +80,117 @@ class ListHarness(Harness):
             m.d.sync += draining.eq(0)
 
         self.claim(implies(accepted, taken < count), "an event too many")
-        self.claim(implies(draining & ~events.busy, taken == count), "an event is lost")
+        ended = draining & ~events.busy
+        self.claim(implies(ended & ~events.append, taken == count), "an event is lost")
         mine = stream["valid"] & (taken == slot)
-        delta = Signal(signed(9))
-        m.d.comb += delta.eq(stream["delta"])
         self.claim(
-            implies(mine, (stream["source"] == unit[1:]) & (delta == new.as_signed() - old)),
+            implies(mine, (payload.source == half_unit) & (payload.delta == delta)),
             "not the entry's event",
         )
         if stages:
-            self._claim_stages(inside, states, events, odd, slot, unit, old, taken, stream["valid"])
-        self.see(
-            draining & ~events.busy & (counts[0] == 2) & (counts[1] == 1),
-            "the end of lists of two and of one",
-        )
+            packed = Cat(half_unit, delta)
+            self._claim_stages(inside, events, odd, slot, packed, taken, stream)
+        self.see(ended & (counts[0] == 2) & (counts[1] == 1), "the end of lists of two and of one")
         self.see(accepted & mine & (slot == 1) & self.before(~stream["ready"]), "a late event")
+        appended = Signal()
+        with m.If(events.drain):
+            m.d.sync += appended.eq(0)
+        with m.If(events.append & events.busy & here & (slot == 1)):
+            m.d.sync += appended.eq(1)
+        self.see(accepted & mine & appended, "an event that was appended while others left")
 
     def _claim_stages(
         self,
         inside: Opened,
-        states: Opened,
         events: EventList,
         odd: Signal,
         slot: Signal,
-        unit: Signal,
-        old: Signal,
+        packed: Value,
         taken: Signal,
-        offered: Value,
+        stream: dict[str, Value],
     ) -> None:
         """Say what the stages hold while an induction looks at them."""
-        m = self.m
-        index, turn, started = inside["index"], inside["turn"], inside["started"]
-        read = {}
+        busy, turn, started = events.busy, inside["turn"], inside["started"]
+        starting = inside["starting"]
+        self.claim(implies(busy, ~inside["replaying"]), "a replay")
+        self.claim(~(starting & started), "started twice")
+        self.claim(implies(busy & events.more, starting | started), "ended too early")
+        self.claim(implies(starting, ~inside["valid_1"] & ~stream["valid"]), "not from idle")
         for number, name in enumerate(("even", "odd")):
-            count, end, active = (inside[f"{what}_{name}"] for what in ("count", "end", "active"))
+            count, index, left = (inside[f"{what}_{name}"] for what in ("count", "index", "left"))
             self.claim(count <= LIST_WORDS, "more entries than words")
-            self.claim(implies(events.busy, end == count), "the end")
-            self.claim(
-                implies(started, Mux(active, index <= end, index >= end)),
-                "a list is left before its end, or read beyond it",
-            )
-            # Entries read, of which some are still in the stages.
-            reached = index + (turn if number == 0 else Const(0, 1))
-            read[name] = Signal(10, name=f"read_{name}")
-            m.d.comb += read[name].eq(Mux(started & (reached < end), reached, end))
-        self.claim(implies(events.busy, ~inside["replaying"]), "a replay")
-        # The unit of any entry has the parity of its list: shown here of the one looked at.
-        turn_1 = Signal()
-        with m.If(inside["move"]):
-            m.d.sync += turn_1.eq(turn)
-        entry_odd = inside["entry"][0]
-        self.assume(implies(inside["valid_1"], entry_odd == turn_1))
-        word = inside.word("memory", Cat(odd, slot))
+            self.claim(implies(busy, index <= count), "beyond the end")
+            # `left` is a cycle late, but right in the list's turn.
+            self.claim(implies(self.past, left == self.before(index != count)), "left")
+            self.claim(implies(started & left & (turn == number), index < count), "nothing is left")
+            self.claim(implies(busy & ~started & ~starting, index == count), "something is left")
         count = Mux(odd, inside["count_odd"], inside["count_even"])
-        self.claim(implies(count > slot, word == self._packed(unit, old)), "an entry is lost")
-        in_1 = inside["valid_1"] & (entry_odd == odd)
-        in_2 = inside["valid_2"] & (inside["unit_2"][0] == odd)
+        index = Mux(odd, inside["index_odd"], inside["index_even"])
+        word = inside.word("memory", Cat(odd, slot))
+        self.claim(implies(count > slot, word == packed), "an entry is lost")
+        in_1 = inside["valid_1"] & (inside["odd_1"] == odd)
         self.claim(
-            implies(
-                events.busy, taken + offered + in_2 + in_1 == Mux(odd, read["odd"], read["even"])
-            ),
+            implies(busy, taken + stream["valid"] + in_1 == index),
             "entries read are neither taken nor in a stage",
         )
-        first = taken + offered
         self.claim(
             implies(
-                in_2 & (first == slot),
-                (inside["unit_2"] == unit)
-                & (inside["not_old_2"] == ~old)
-                & (events.state_data == states.word("memory", unit).as_signed()),
+                in_1 & (taken + stream["valid"] == slot),
+                inside["payload"] == Cat(packed[:7], Const(0, 1), packed[7:]),
             ),
-            "not the entry, in stage 2",
-        )
-        self.claim(
-            implies(in_1 & (first + in_2 == slot), inside["entry"] == self._packed(unit, old)),
             "not the entry, in stage 1",
         )
-
-    @staticmethod
-    def _packed(unit: Signal, old: Signal) -> Value:
-        """Return an entry as the memory holds it."""
-        return Cat(unit, old)
 
 
 PROOFS = (
     Proof(
         name="event-list",
-        claim="The event lists neither lose nor repeat an event: after a pass every entry is "
-        "offered once, in its list's order, as its unit and the new state less the old one, and "
-        "nothing else is.",
+        claim="The event lists neither lose nor repeat an event: every entry of a pass is offered "
+        "once, in its list's order, and nothing else is.",
         harness=ListHarness,
         for_traces=partial(ListHarness, stages=False),
         depth=4,
-        method="Any entry of either list, at any pace of the walker. Assumed: a pass appends at "
-        "most 128 entries of either kind, not while the lists drain (asserted in the RTL), and "
-        "only units that changed (the proof `gate`).",
+        method="Any entry of either list, at any pace of the walker, appended before or while the "
+        "lists drain. Assumed: a pass appends at most 128 entries of either kind (asserted in the "
+        "RTL), and `more` stands as long as it may append.",
         cover=16,
         mutants={
             Mutant(
                 "the last entry is not read",
                 EventList,
-                "end.eq(Mux(self.replay, half, count))",
-                "end.eq(Mux(self.replay, half, count - 1))",
+                "left[number].eq(here != end)",
+                "left[number].eq(here + 1 != end)",
             ): 12,
             Mutant(
                 "the first entry is read twice",
                 EventList,
-                "index.eq(index + 1)",
-                "index.eq(index + valid_1)",
+                "here.eq(here + 1)",
+                "here.eq(here + valid_1)",
             ): 12,
             Mutant(
-                "an entry's old value is not kept",
+                "an entry's delta is not kept",
                 EventList,
-                "entry.old.eq(Mux(replaying, 0, read.data.old))",
-                "entry.old.eq(0)",
+                "payload.delta.eq(read.data.delta)",
+                "payload.delta.eq(self.entry.delta)",
             ): 12,
             Mutant(
                 "an event moves on while the walker is busy",
                 EventList,
-                "move.eq(~(valid_2 & Mux(unit_2[0], blocked[1], blocked[0])))",
+                "move.eq(~(valid_1 & Mux(odd_1, blocked[1], blocked[0])))",
                 "move.eq(1)",
             ): 12,
             Mutant(
-                "a list that has come to its end is not left",
+                "draining ends though entries are appended",
                 EventList,
-                "active[0].eq(left[0]),",
-                "active[0].eq(1),",
+                "started.eq(self.more | left[0] | left[1])",
+                "started.eq(left[0] | left[1])",
             ): 16,
+            Mutant(
+                "lists share the even one's length",
+                EventList,
+                "Mux(self.odd, counts[1], counts[0])",
+                "counts[0]",
+            ): 12,
         },
     ),
 )

@@ -72,7 +72,7 @@ class GateHarness(Harness):
         self.claim(gate.busy == under_way.any(), "busy while nothing is under way, or the reverse")
         self.claim(gate.fetch == self.before(gate.valid), "the state is asked for at another time")
         self.claim(implies(done, gate.new_state == expected), "not the new state")
-        self.claim(implies(done, gate.old_state == h), "not the old state")
+        self.claim(implies(done, gate.delta == expected - h), "not the difference")
         self.claim(implies(done, gate.changed == (expected != h)), "changed is wrong")
         self.claim(
             implies(done & (shifted_z <= 0), (gate.new_state == h) & ~gate.changed),

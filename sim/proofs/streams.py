@@ -46,10 +46,11 @@ class EventsHarness(StreamHarness):
         inside = self.add("dut", events)
         self.free_inputs(events)
         # The lists' own assertions; the engine keeps to them.
-        count = Mux(events.entry.unit[0], inside["count_odd"], inside["count_even"])
-        self.assume(~events.append | ((count != LIST_WORDS) & ~events.busy))
-        self.offers(events.even)
-        self.offers(events.odd)
+        count = Mux(events.odd, inside["count_odd"], inside["count_even"])
+        replays = events.busy & inside["replaying"]
+        self.assume(~events.append | ((count != LIST_WORDS) & ~replays))
+        self.offers(events.even_events)
+        self.offers(events.odd_events)
 
 
 class RequestsHarness(StreamHarness):
@@ -122,7 +123,7 @@ PROOFS = (
     ),
     stable(
         "events",
-        "EventList.even and .odd",
+        "EventList.even_events and .odd_events",
         EventsHarness,
         10,
         Mutant(
