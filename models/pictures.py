@@ -33,17 +33,18 @@ def png(figure: Figure) -> bytes:
 
 
 def learning_curve(task: TaskData, history: History) -> bytes:
-    """Losses and validation accuracy over the epochs as a PNG."""
+    """Losses and, where there is validation, its accuracy over the epochs as a PNG."""
     figure = new_figure(4)
     axes = figure.subplots()
     epochs = np.arange(1, len(history.loss) + 1)
     axes.semilogy(epochs, history.loss, label="training loss")
-    axes.semilogy(epochs, history.validation_loss, label="validation loss")
+    if history.validation:
+        axes.semilogy(epochs, history.validation_loss, label="validation loss")
     axes.axvline(history.best + 1, color="grey", linestyle=":", label="epoch kept")
     axes.set_xlabel("epoch")
     axes.set_ylabel("cross-entropy" if task.target == "class" else "mean squared error")
     lines = axes.get_legend_handles_labels()
-    if task.target == "class":
+    if task.target == "class" and history.validation:
         right = axes.twinx()
         right.plot(epochs, 100 * np.array(history.validation), "g", label="validation accuracy")
         right.set_ylabel("%")

@@ -1,7 +1,8 @@
 """`python -m models.train digits`: train a ternary network and write its file.
 
 Beside the network: a metrics JSON and a picture of the learning curve. With `--sparsity`, a
-grid of settings is cross-validated first and the sparsest accurate one used.
+grid of settings is cross-validated first and the sparsest accurate one used. With
+`--train-on all`, nothing is set aside for validation.
 """
 
 from __future__ import annotations
@@ -37,7 +38,14 @@ from models.sparsity import FOLDS, GRID, Setting
 from models.spec import READOUT_MODES
 from models.sweep import sweep
 from models.tasks import adding, arrays, digits
-from models.tasks.data import Part, TaskData, TaskError, check_value_range, folds
+from models.tasks.data import (
+    Part,
+    TaskData,
+    TaskError,
+    check_value_range,
+    folds,
+    without_validation,
+)
 from models.training import History, Settings, batches, fit, measure
 from models.writing import check_folder, write_whole
 
@@ -189,6 +197,7 @@ def _parser() -> argparse.ArgumentParser:
         "  python -m models.train digits\n"
         "  python -m models.train digits --seed 1 --units 32 32 --output build/two.safetensors\n"
         "  python -m models.train digits --hold 2 --theta 16 --keep last\n"
+        "  python -m models.train digits --hold 2 --theta 16 --keep last --train-on all\n"
         "  python -m models.train digits --sparsity\n"
         "  python -m models.train digits-pixels --units 32\n"
         "  python -m models.train adding --length 200\n"
@@ -235,6 +244,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     loop.add_argument(
         "--keep", choices=("best", "last"), help="epoch kept: best on validation (default) or last"
+    )
+    loop.add_argument(
+        "--train-on",
+        choices=("train", "all"),
+        default="train",
+        help="the training part (default), or all but the test part: nothing is left to validate, "
+        "so this needs --keep last (--sparsity, which still validates its folds, implies it)",
     )
     loop.add_argument(
         "--sparsity", action="store_true", help="sweep --hold and --theta: accuracy against events"
@@ -287,9 +303,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("--shift moves pictures: it is for digits only")
     if options.sparsity and (options.hold is not None or options.theta is not None):
         parser.error("--sparsity tries its own --hold and --theta: leave them out")
+    if options.train_on == "all":
+        if iterations:
+            parser.error("--train-on is not for adding, whose batches are drawn fresh")
+        if options.keep != "last" and not options.sparsity:
+            parser.error(
+                "--train-on all leaves nothing to choose the best epoch by: give --keep last"
+            )
     try:
         model, settings = _chosen(model, options), _chosen(settings, options)
-        return _run(options, _load_task(options), model, settings, options.iterations or iterations)
+        task = _load_task(options)
+        if options.train_on == "all":
+            task = without_validation(task)
+        return _run(options, task, model, settings, options.iterations or iterations)
     except (NetworkError, TaskError, ValueError, OSError, FloatingPointError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -323,9 +349,10 @@ def _run(
     with tqdm(total=settings.epochs * trainings, desc=task.name, unit="epoch") as bar:
 
         def report(number: int, history: History) -> None:
-            bar.set_postfix(
-                loss=f"{history.loss[-1]:.4f}", validation=f"{history.validation[-1]:.4f}"
-            )
+            shown = {"loss": f"{history.loss[-1]:.4f}"}
+            if history.validation:
+                shown["validation"] = f"{history.validation[-1]:.4f}"
+            bar.set_postfix(shown)
             bar.update()
 
         def try_setting(setting: Setting, cut: TaskData) -> AdditiveGatedNetwork:
@@ -378,7 +405,8 @@ def _finish(output: Path, task: TaskData, run: _Run, iterations: int, seed: int)
         "settings": asdict(run.settings),
         "iterations_per_epoch": iterations or -(-len(task.train) // run.settings.batch),
         "best_epoch": history.best,
-        "validation": history.validation[history.best],
+        # None: every sequence outside the test part was trained on.
+        "validation": history.validation[history.best] if history.validation else None,
         "test": {
             **asdict(result),
             "agree": result.agree,

@@ -78,7 +78,10 @@ class Settings:
 
 @dataclass
 class History:
-    """What happened, epoch by epoch; `best` is the epoch whose weights were kept."""
+    """What happened, epoch by epoch; `best` is the epoch whose weights were kept.
+
+    Without sequences to validate, the validation lists stay empty.
+    """
 
     loss: list[float] = field(default_factory=list)
     validation_loss: list[float] = field(default_factory=list)
@@ -173,6 +176,7 @@ def fit(
     iterations : int
         Batches per epoch, for the schedule.
     validation : Part
+        May be empty if `settings.keep` is "last".
     settings : Settings
     report : callable, optional
         Called after every epoch.
@@ -183,9 +187,15 @@ def fit(
 
     Raises
     ------
+    ValueError
+        When the best epoch is to be kept, and there is nothing to choose it by.
     FloatingPointError
         When the loss is no longer finite.
     """
+    if not len(validation) and settings.keep != "last":
+        raise ValueError(
+            f"keep must be last where no sequences are left to validate, not {settings.keep!r}"
+        )
     optimizer = torch.optim.AdamW(
         module.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
     )
@@ -203,12 +213,14 @@ def fit(
             optimizer.step()
             schedule.step()
             losses.append(float(loss.detach()))
-        mark, loss_now = measure(module, validation, hold=hold)
         history.loss.append(float(np.mean(losses)))
-        history.validation.append(mark)
-        history.validation_loss.append(loss_now)
-        # Equal accuracies are common on few sequences: the lower loss decides.
-        score = (mark if module.target == "class" else -mark, -loss_now)
+        score = best
+        if len(validation):
+            mark, loss_now = measure(module, validation, hold=hold)
+            history.validation.append(mark)
+            history.validation_loss.append(loss_now)
+            # Equal accuracies are common on few sequences: the lower loss decides.
+            score = (mark if module.target == "class" else -mark, -loss_now)
         if hold == settings.hold and (score >= best or settings.keep == "last"):
             best, kept, history.best = score, copy.deepcopy(module.state_dict()), number
         if report is not None:

@@ -10,7 +10,16 @@ from numpy.typing import NDArray
 from models.network import Normalisation
 from models.spec import BIAS_MAX, FRACTION_BITS
 
-__all__ = ["Part", "TaskData", "TaskError", "check_value_range", "folds", "normalise", "split"]
+__all__ = [
+    "Part",
+    "TaskData",
+    "TaskError",
+    "check_value_range",
+    "folds",
+    "normalise",
+    "split",
+    "without_validation",
+]
 
 
 class TaskError(ValueError):
@@ -52,6 +61,7 @@ class TaskData:
     ----------
     name : str
     train, validation, test : Part
+        The validation part may be empty: then nothing is chosen by it either.
     normalisation : Normalisation
         From the training part (or from what is known of the features).
     target : str
@@ -111,6 +121,29 @@ def split(
     return part.take(np.sort(order[wanted:])), part.take(np.sort(order[:wanted]))
 
 
+def without_validation(task: TaskData) -> TaskData:
+    """The task with nothing set aside for validation: all but the test part is for training.
+
+    Parameters
+    ----------
+    task : TaskData
+
+    Returns
+    -------
+    TaskData
+        The training part is the former one, then what was for validation, which is empty now;
+        the test part and the normalisation are as they were.
+    """
+    parts = (task.train, task.validation)
+    lengths = [part.lengths for part in parts if part.lengths is not None]
+    joined = Part(
+        np.concatenate([part.x for part in parts]),
+        np.concatenate([part.y for part in parts]),
+        np.concatenate(lengths) if lengths else None,
+    )
+    return replace(task, train=joined, validation=joined.take(np.arange(0)))
+
+
 def folds(task: TaskData, count: int) -> list[TaskData]:
     """The task cut for cross-validation: every sequence but the test part's validates once.
 
@@ -132,22 +165,16 @@ def folds(task: TaskData, count: int) -> list[TaskData]:
     TaskError
         When there are fewer sequences than folds, or fewer than 2 folds.
     """
-    parts = (task.train, task.validation)
-    lengths = [part.lengths for part in parts if part.lengths is not None]
-    joined = Part(
-        np.concatenate([part.x for part in parts]),
-        np.concatenate([part.y for part in parts]),
-        np.concatenate(lengths) if lengths else None,
-    )
+    joined = without_validation(task).train
     if not 2 <= count <= len(joined):
         raise TaskError(f"there must be 2 to {len(joined)} folds, one sequence each, not {count}")
-    whole = joined.take(np.random.default_rng(0).permutation(len(joined)))
-    rows = np.arange(len(whole))
+    shuffled = joined.take(np.random.default_rng(0).permutation(len(joined)))
+    rows = np.arange(len(shuffled))
     return [
         replace(
             task,
-            train=whole.take(rows[rows % count != fold]),
-            validation=whole.take(rows[rows % count == fold]),
+            train=shuffled.take(rows[rows % count != fold]),
+            validation=shuffled.take(rows[rows % count == fold]),
         )
         for fold in range(count)
     ]

@@ -2,7 +2,7 @@
 
 By rows a digit is 8 time steps of 8 pixels, by pixels 64 time steps of one, row after row.
 
-1797 digits of 43 writers (the test part of UCI's Optical Recognition of Handwritten Digits),
+1797 digits of 13 writers (the test part of UCI's Optical Recognition of Handwritten Digits),
 1347 for training and 450 for testing, stratified with a fixed seed.
 """
 

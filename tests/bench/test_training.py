@@ -10,7 +10,7 @@ from bench import fraction_bits, training
 @pytest.fixture
 def runs(monkeypatch):
     """The seeds of the trainings asked for, which give good figures at once."""
-    asked = {"digits": [], "adding": []}
+    asked = {"digits": [], "adding": [], "sparse": 0}
 
     def digits_run(seed):
         asked["digits"].append(seed)
@@ -20,25 +20,30 @@ def runs(monkeypatch):
         asked["adding"].append((seed, quantized))
         return {"seed": seed, "kind": "ternary", "mse": 0.001, "agree": True}
 
+    def sparse_run():
+        asked["sparse"] += 1
+        return {"integer": 0.96, "seconds": 9.0, "agree": True, "as_shipped": True}
+
     monkeypatch.setattr(training, "digits_run", digits_run)
     monkeypatch.setattr(training, "adding_run", adding_run)
+    monkeypatch.setattr(training, "sparse_run", sparse_run)
     return asked
 
 
 @pytest.mark.parametrize(
-    ("arguments", "digits", "adding"),
+    ("arguments", "digits", "adding", "sparse"),
     [
-        ([], [0, 1, 2], 6),
-        (["--quick"], [0], 0),
-        (["--quick", "--seeds", "3", "4"], [0], 0),
-        (["--only", "digits", "--seeds", "7"], [7], 0),
-        (["--only", "adding", "--seeds", "7"], [], 2),
+        ([], [0, 1, 2], 6, 1),
+        (["--quick"], [0], 0, 1),
+        (["--quick", "--seeds", "3", "4"], [0], 0, 1),
+        (["--only", "digits", "--seeds", "7"], [7], 0, 0),
+        (["--only", "adding", "--seeds", "0", "7"], [], 4, 0),
     ],
 )
-def test_what_is_trained(runs, tmp_path, arguments, digits, adding):
+def test_what_is_trained(runs, tmp_path, arguments, digits, adding, sparse):
     output = tmp_path / "new" / "training.json"
     assert training.main([*arguments, "--output", str(output)]) == 0
-    assert (runs["digits"], len(runs["adding"])) == (digits, adding)
+    assert (runs["digits"], len(runs["adding"]), runs["sparse"]) == (digits, adding, sparse)
     written = json.loads(output.read_text())
     assert written["what"] == "measured" and written["missed"] == []
 
@@ -49,6 +54,41 @@ def test_a_missed_bar_is_said(runs, tmp_path, monkeypatch, capsys):
     assert training.main(["--quick", "--output", str(output)]) == 1
     assert "missed: digits: mean accuracy 0.9800 is below 0.99" in capsys.readouterr().out
     assert json.loads(output.read_text())["missed"]
+
+
+def test_a_sparse_network_that_differs_from_its_integers_is_missed(
+    runs, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(training, "sparse_run", lambda: {"agree": False})
+    assert training.main(["--quick", "--output", str(tmp_path / "t.json")]) == 1
+    assert "missed: digits, sparse: QAT and integers differ" in capsys.readouterr().out
+
+
+def test_the_sparse_network_is_trained_by_its_command(monkeypatch, capsys):
+    short = f"{training.SPARSE_COMMAND} --epochs 1"
+    monkeypatch.setattr(training, "SPARSE_COMMAND", short)
+    found = training.sparse_run()
+    assert (found["arguments"], found["agree"], found["as_shipped"]) == (short, True, False)
+    assert capsys.readouterr().out.endswith("as shipped: False\n")
+
+
+def test_a_sparse_training_that_fails_ends_in_a_line(runs, tmp_path, monkeypatch, capsys):
+    monkeypatch.undo()
+    monkeypatch.setattr(training, "digits_run", lambda seed: {"integer": 1.0})
+    monkeypatch.setattr(training, "SPARSE_COMMAND", "digits --theta 999")
+    assert training.main(["--quick", "--output", str(tmp_path / "t.json")]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error: models.train digits --theta 999: error: theta must be from 0")
+
+
+def test_the_documents_name_the_commands_that_made_the_shipped_networks():
+    about = (training.ZOO / "README.md").read_text(encoding="utf-8")
+    for network, command in (
+        (training.SPARSE, training.SPARSE_COMMAND),
+        (training.DENSE, "digits"),
+    ):
+        place = f"models/zoo/{network.name}"
+        assert f"    python -m models.train {command} --output {place}\n" in about
 
 
 def test_a_training_that_fails_ends_in_a_line(runs, tmp_path, monkeypatch, capsys):
@@ -108,7 +148,7 @@ def test_a_folder_that_cannot_be_written_is_noticed_before_training(
     assert bench.main(["--output", str(tmp_path / "file" / "figures.json")]) == 1
     said = capsys.readouterr().err
     assert said.startswith("error: ") and str(tmp_path / "file") in said
-    assert not trained and runs == {"digits": [], "adding": []}
+    assert not trained and runs == {"digits": [], "adding": [], "sparse": 0}
 
 
 @pytest.mark.parametrize(

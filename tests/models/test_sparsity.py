@@ -118,9 +118,10 @@ def test_the_command_writes_networks_table_data_and_picture(tmp_path, capsys, mo
     assert evaluate(network, digits.load().validation).agree
 
 
-def test_what_a_sweep_keeps_is_the_same_training_alone(tmp_path, monkeypatch):
+@pytest.mark.parametrize("part", ["train", "all"])
+def test_what_a_sweep_keeps_is_the_same_training_alone(tmp_path, monkeypatch, part):
     monkeypatch.setattr(training, "GRID", (Setting(1.5, 8),))
-    options = ["digits", "--epochs", "2", "--units", "6", "--output"]
+    options = ["digits", "--epochs", "2", "--units", "6", "--train-on", part, "--output"]
     training.main([*options, str(tmp_path / "a.safetensors"), "--sparsity"])
     alone = ["--hold", "1.5", "--theta", "8", "--keep", "last"]
     training.main([*options, str(tmp_path / "b.safetensors"), *alone])

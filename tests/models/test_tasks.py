@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from models.tasks import adding, arrays, digits
-from models.tasks.data import Part, TaskError, check_value_range, folds, normalise, split
+from models.tasks.data import (
+    Part,
+    TaskError,
+    check_value_range,
+    folds,
+    normalise,
+    split,
+    without_validation,
+)
 
 
 def test_digits_are_the_real_ones_split_as_promised():
@@ -206,6 +214,28 @@ def test_folds_keep_lengths_beside_their_sequences(tmp_path):
 def test_other_numbers_of_folds_are_refused(count):
     with pytest.raises(TaskError, match=f"2 to 1347 folds, one sequence each, not {count}"):
         folds(digits.load(), count)
+
+
+def test_without_validation_all_but_the_test_digits_are_for_training():
+    task = digits.load()
+    joined = without_validation(task)
+    assert (len(joined.train), len(joined.validation), len(joined.test)) == (1347, 0, 450)
+    assert np.array_equal(joined.train.x[:1144], task.train.x)
+    assert np.array_equal(joined.train.x[1144:], task.validation.x)
+    assert np.array_equal(joined.train.y[1144:], task.validation.y)
+    assert joined.test is task.test and joined.normalisation is task.normalisation
+    for fold, other in zip(folds(task, 3), folds(joined, 3), strict=True):
+        assert np.array_equal(fold.train.x, other.train.x)
+        assert np.array_equal(fold.validation.y, other.validation.y)
+
+
+def test_without_validation_lengths_stay_beside_their_sequences(tmp_path):
+    lengths = np.arange(40) % 5 + 1
+    x = np.repeat(lengths[:, None, None], 5, axis=1)
+    np.savez(tmp_path / "l.npz", x=x, y=np.arange(40) % 2, lengths=lengths)
+    task = without_validation(arrays.load(tmp_path / "l.npz"))
+    assert len(task.train) == 40 - len(task.test) and not len(task.validation)
+    assert np.array_equal(task.train.x[:, 0, 0], task.train.lengths)
 
 
 def test_split_refuses_to_leave_nothing():

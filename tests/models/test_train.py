@@ -18,7 +18,7 @@ from models.golden import GoldenModel
 from models.qat import from_network
 from models.random_networks import random_network
 from models.tasks import adding, digits
-from models.tasks.data import Part, TaskError
+from models.tasks.data import Part, TaskError, without_validation
 from models.training import Settings, answers, batches, fit, measure, run
 
 torch.set_num_threads(1)
@@ -51,14 +51,76 @@ def test_digits_train_from_the_command_line(tmp_path, capsys):
     assert json.loads((tmp_path / "e.json").read_text())["integer"] == metrics["test"]["integer"]
 
 
-def test_the_same_seed_trains_the_same_bytes(tmp_path):
+@pytest.mark.parametrize("more", [[], ["--keep", "last", "--train-on", "all"]])
+def test_the_same_seed_trains_the_same_bytes(tmp_path, more):
     files = [tmp_path / f"{name}.safetensors" for name in "abc"]
     for file, seed in zip(files, "001", strict=True):
-        training.main(
-            ["digits", "--epochs", "1", "--units", "8", "--seed", seed, "--output", str(file)]
-        )
+        options = ["--epochs", "1", "--units", "8", "--seed", seed, "--output", str(file)]
+        assert training.main(["digits", *options, *more]) == 0
     a, b, c = (file.read_bytes() for file in files)
     assert a == b != c
+
+
+def pictures(part):
+    """Each picture with its label, as bytes."""
+    return {x.tobytes() + y.tobytes() for x, y in zip(part.x, np.asarray(part.y), strict=True)}
+
+
+def test_train_on_all_uses_every_digit_but_the_test_ones(tmp_path, capsys, monkeypatch):
+    trained, measured = [], []
+
+    def watched_batches(part, *arguments):
+        trained.append(part)
+        return batches(part, *arguments)
+
+    def watched_measure(module, part, *arguments, **options):
+        measured.append(part)
+        return measure(module, part, *arguments, **options)
+
+    monkeypatch.setattr(training, "batches", watched_batches)
+    monkeypatch.setattr("models.training.measure", watched_measure)
+    output = tmp_path / "d.safetensors"
+    options = ["--epochs", "2", "--units", "8", "--keep", "last", "--output", str(output)]
+    assert training.main(["digits", *options, "--train-on", "all"]) == 0
+    assert not measured  # nothing is validated in training
+    assert "validation" not in capsys.readouterr().err
+
+    task = digits.load()
+    assert [len(part) for part in trained] == [1347, 1347]
+    seen = pictures(trained[0])
+    assert pictures(task.train) | pictures(task.validation) == seen
+    assert not pictures(task.test) & seen
+
+    metrics = json.loads(output.with_suffix(".metrics.json").read_text())
+    assert metrics["sequences"] == {"train": 1347, "validation": 0, "test": 450}
+    assert metrics["validation"] is None
+    assert metrics["history"]["validation"] == metrics["history"]["validation_loss"] == []
+    assert len(metrics["history"]["loss"]) == 2 and metrics["best_epoch"] == 1
+    assert metrics["iterations_per_epoch"] == 22 and metrics["test"]["sequences"] == 450
+    assert output.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+
+    other = tmp_path / "t.safetensors"
+    assert training.main(["digits", *options[:-1], str(other)]) == 0
+    assert other.read_bytes() != output.read_bytes()
+    assert json.loads(other.with_suffix(".metrics.json").read_text())["validation"] > 0
+
+
+def test_train_on_all_values_needs_no_validation(tmp_path):
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "v.npz", x=rng.normal(size=(40, 3, 2)), y=rng.normal(size=40))
+    output = tmp_path / "v.safetensors"
+    data = ["--data", str(tmp_path / "v.npz"), "--output", str(output), "--units", "4"]
+    assert training.main([*data, "--epochs", "2", "--keep", "last", "--train-on", "all"]) == 0
+    metrics = json.loads(output.with_suffix(".metrics.json").read_text())
+    assert metrics["sequences"] == {"train": 34, "validation": 0, "test": 6}
+    assert metrics["validation"] is None
+
+
+def test_the_best_epoch_cannot_be_kept_with_nothing_to_validate():
+    task = without_validation(adding.load(6, test=64))
+    module = training.build(task, training.Model(units=(8,)))
+    with pytest.raises(ValueError, match="keep must be last where no sequences are left"):
+        fit(module, lambda _: pytest.fail("too late"), 1, task.validation, Settings(epochs=1))
 
 
 @pytest.mark.parametrize("mode", ["last", "sum", "every"])
@@ -118,6 +180,10 @@ def test_adding_trains_on_fresh_sequences(tmp_path):
         (["digits", "--theta", "0.5"], "invalid int value"),
         (["digits", "--sparsity", "--hold", "1"], "leave them out"),
         (["digits", "--sparsity", "--theta", "1"], "leave them out"),
+        (["digits", "--train-on", "all"], "nothing to choose the best epoch by: give --keep last"),
+        (["digits", "--train-on", "all", "--keep", "best"], "give --keep last"),
+        (["digits", "--train-on", "test"], "invalid choice: 'test'"),
+        (["adding", "--train-on", "all", "--keep", "last"], "--train-on is not for adding"),
         (["digits", "--learning-rate", "nan"], "must be positive"),
         (["digits", "--hb", "8"], "invalid choice"),
     ],
@@ -152,6 +218,16 @@ def test_wrong_values_end_with_an_error_before_training(
     assert training.main(arguments) == 2
     shown = capsys.readouterr()
     assert message in shown.err and "1/" not in shown.err
+
+
+def test_help_has_an_example_of_each_way_to_train(capsys):
+    with pytest.raises(SystemExit):
+        training.main(["--help"])
+    said = capsys.readouterr().out
+    assert (
+        "  python -m models.train digits --hold 2 --theta 16 --keep last --train-on all\n" in said
+    )
+    assert "nothing is left to validate, so this needs --keep last" in " ".join(said.split())
 
 
 def test_a_folder_that_cannot_be_written_is_refused_before_training(capsys, tmp_path, monkeypatch):
