@@ -103,8 +103,8 @@ class CycleModel:
             cycles += LAYER_RECORD_WORDS + _RECORD + _REPLAY_STATES + _END
             lists: tuple[list[_Entry], list[_Entry]] = ([], [])
             for unit, some in enumerate(nonzero):
-                lists[(layer.state + unit) % 2].append((0, bool(some)))
-            cycles += _drain(lists, 0, 0, layer.edge.words)
+                lists[(layer.state + unit) % 2].append((-1, bool(some)))
+            cycles += _drain(lists, 0, -1, layer.edge.words)
         self._unsettled = True
         return cycles + _TALLY
 
@@ -130,9 +130,10 @@ def _drain(
     """Return the cycles until all events of the even and of the odd units have been walked.
 
     One entry is read a cycle, of the one list and of the other in turn, from cycle `start` on and
-    until cycle `more` at least; that a list has entries left is known a cycle late. The next cycle it goes to its list's stream, unless an event is
-    there that the walker does not take. The walker takes what is in both streams when it is free,
-    which it is again in the cycle of the last of the `walk` words.
+    until cycle `more` at least; that a list has entries left is known a cycle late. The next cycle
+    it goes to its list's stream, unless an event is there that the walker does not take. The walker
+    takes what is in both streams when it is free, which it is again in the cycle of the last of the
+    `walk` words.
     """
     now, turn, started = start, 0, True
     read = [0, 0]

@@ -63,8 +63,9 @@ async def new_states_follow_the_contract(dut):
         await ClockCycles(dut.clk, 1 if random.random() < 0.95 else random.randint(2, 9))
     await ClockCycles(dut.clk, 12)
     assert len(results) == len(units)
-    for unit, (old, new, changed) in zip(units, results, strict=True):
+    for unit, (delta, new, changed) in zip(units, results, strict=True):
         inhibition, candidate, h = unit
         expected = gate(inhibition, candidate, h, limit, theta)
-        assert (old, new, changed) == (h, expected, int(new != old)), f"{unit}, M = {limit}"
+        due = (expected - h, expected, int(expected != h))
+        assert (delta, new, changed) == due, f"{unit}, M = {limit}"
         assert -limit <= expected <= limit
