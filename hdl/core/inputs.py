@@ -116,9 +116,7 @@ class InputFront(wiring.Component):
                 value_index.eq(remaining),
             ]
         event = Signal()
-        m.d.comb += event.eq(
-            value_valid & Mux(self.fresh, value.any(), value != read.data.as_signed())
-        )
+        m.d.comb += event.eq(value_valid & (value ^ previous).any())
         for parity, events in enumerate(streams):
             with m.If(~blocked[parity]):
                 m.d.sync += [

@@ -235,6 +235,7 @@ class CommandUnit(wiring.Component):
 
         # Conditions.
         units_done = Signal(reset_less=True)
+        units = Signal(8, reset_less=True)  # how many there are
         selected = Signal(reset_less=True)
         due = engine.command.payload.due
         now = control.conditions
@@ -258,12 +259,13 @@ class CommandUnit(wiring.Component):
                 | ((address[:3] == REQUESTS) & closing)
             ),
         ]
-        with m.If(counting):
-            m.d.sync += units_done.eq(Mux(stepping, address[0], address[3]))
-        with m.Elif(stepping):
-            m.d.sync += units_done.eq(address[:8] == engine.outputs_count)
-        with m.Else():
-            m.d.sync += units_done.eq(~registers.remaining[:8] == request)
+        sent = Mux(stepping, address[:8], ~registers.remaining[:8])
+        m.d.sync += [
+            units.eq(Mux(stepping, engine.outputs_count, request)),
+            units_done.eq(
+                Mux(counting, Mux(stepping, address[0], address[3]), (sent ^ ~units).all())
+            ),
+        ]
         for command in Command:
             m.d.sync += now.command[command].eq(code == command)
         m.d.comb += [

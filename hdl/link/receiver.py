@@ -103,16 +103,17 @@ class FrameReceiver(wiring.Component):
         blocked = Signal()  # `committed` has moved, the header is not yet written
         draining = Signal()  # bytes are fetched and thrown away
         waiting = Signal()  # bytes wait in the memory
-        next_pointer = Signal(BUFFER_ADDRESS_BITS)
-        m.d.comb += next_pointer.eq(read_pointer + 1)
+        # A register of its own: the comparison below would else wait for an adder.
+        next_pointer = Signal(BUFFER_ADDRESS_BITS, init=1)
         m.d.comb += [
             fetch.eq(waiting & ~blocked & (draining | ~self.requests.valid | self.requests.ready)),
             read.addr.eq(read_pointer),
-            read.en.eq(fetch),
+            # What is read without being fetched is not offered.
+            read.en.eq(~self.requests.valid | self.requests.ready),
             self.requests.payload.eq(read.data),
         ]
         with m.If(fetch):
-            m.d.sync += read_pointer.eq(next_pointer)
+            m.d.sync += [read_pointer.eq(next_pointer), next_pointer.eq(next_pointer + 1)]
         # In gates: as a multiplexer it would become an enable, two cells behind `fetch`.
         m.d.sync += waiting.eq(
             (fetch & (next_pointer != committed)) | (~fetch & (waiting | blocked))

@@ -142,22 +142,14 @@ FAULTS = (
     ),
     # Input front.
     Fault(
-        "every input is an event",
-        INPUTS,
-        "value.any(), value != read.data.as_signed())",
-        "value.any(), 1)",
+        "every input is an event", INPUTS, "value_valid & (value ^ previous).any()", "value_valid"
     ),
+    Fault("no input is an event", INPUTS, "(value ^ previous).any()", "0"),
     Fault(
-        "no input is an event after the first step",
+        "a change of sixteen is no event",
         INPUTS,
-        "value.any(), value != read.data.as_signed())",
-        "value.any(), 0)",
-    ),
-    Fault(
-        "no input is an event in the first step",
-        INPUTS,
-        "Mux(self.fresh, value.any()",
-        "Mux(self.fresh, 0",
+        "(value ^ previous).any()",
+        "((value ^ previous) & 0xEF).any()",
     ),
     Fault(
         "an input's event goes the other parity's way",
@@ -197,60 +189,61 @@ FAULTS = (
     Fault("one input too few", INPUTS, "last.eq(remaining == 2)", "last.eq(remaining == 3)"),
     Fault("a change is forgotten", INPUTS, "self.changed.eq(1)", "self.changed.eq(0)"),
     # Event list.
+    Fault("first event of the list is lost", EVENTS, "here.eq(0)", "here.eq(1)"),
+    Fault("last event of the list is lost", EVENTS, "here != end)", "here + 1 != end)"),
     Fault(
-        "first event of the list is lost",
-        EVENTS,
-        "Mux(self.replay, self.state_base[1:], 0)",
-        "Mux(self.replay, self.state_base[1:], 1)",
-    ),
-    Fault(
-        "last event of the list is lost",
-        EVENTS,
-        "Mux(self.replay, half, count))",
-        "Mux(self.replay, half, count) - 1)",
-    ),
-    Fault(
-        "one event too many",
-        EVENTS,
-        "still & (index != end)",
-        "still & (index != end + 1)",
-    ),
-    Fault("list is not emptied", EVENTS, "count.eq(0)", "count.eq(count)"),
-    Fault(
-        "entries of both lists share one counter",
-        EVENTS,
-        "Mux(parity, counts[1], counts[0])",
-        "counts[0]",
-    ),
-    Fault(
-        "a longer list's rest is not read",
-        EVENTS,
-        "started.eq(left[0] | left[1])",
-        "started.eq(left[0] & left[1])",
-    ),
-    Fault(
-        "replay begins with the wrong parity",
-        EVENTS,
-        "turn.eq(self.replay & self.state_base[0])",
-        "turn.eq(0)",
-    ),
-    Fault(
-        "replay forgets an odd layer's last unit",
+        "a replay's last unit is lost",
         EVENTS,
         "beyond[1:] + (beyond[0] & (number == 0))",
         "beyond[1:]",
     ),
     Fault(
+        "replay begins at the wrong unit",
+        EVENTS,
+        "self.state_base[1:] + (self.state_base[0] & (number == 0))",
+        "self.state_base[1:]",
+    ),
+    Fault(
         "replay offers states that are zero", EVENTS, "(~replaying | self.state_data.any())", "1"
     ),
-    Fault("state delta is off by one", EVENTS, "not_old_2, Const(1, 1)", "not_old_2, Const(0, 1)"),
+    Fault("an entry is read twice", EVENTS, "here.eq(here + 1)", "here.eq(here + valid_1)"),
+    Fault("list is not emptied", EVENTS, "end.eq(0)", "end.eq(end)"),
     Fault(
-        "replay takes the list's old values",
+        "both lists are written to the even one's length",
         EVENTS,
-        "Mux(replaying, 0, read.data.old)",
-        "read.data.old",
+        "Mux(self.odd, counts[1], counts[0])",
+        "counts[0]",
     ),
-    # Row pass.
+    Fault(
+        "a longer list's rest is not read",
+        EVENTS,
+        "self.more | left[0] | left[1]",
+        "self.more | (left[0] & left[1])",
+    ),
+    Fault(
+        "draining ends before the pass does",
+        EVENTS,
+        "self.more | left[0] | left[1]",
+        "left[0] | left[1]",
+    ),
+    Fault(
+        "an odd unit's event goes the even ones' way",
+        EVENTS,
+        "event & (odd_1 == number)",
+        "event & (number == 0)",
+    ),
+    Fault(
+        "an event of the other parity pushes one out",
+        EVENTS,
+        "with m.If(~blocked[number]):",
+        "with m.If(move):",
+    ),
+    Fault(
+        "replay takes the list's deltas",
+        EVENTS,
+        "payload.delta.eq(self.state_data)",
+        "payload.delta.eq(read.data.delta)",
+    ),
     Fault(
         "second row's shift is the first's",
         ROWS,
@@ -351,6 +344,12 @@ FAULTS = (
         "upwards = difference[-1]",
         "upwards = ~difference[-1]",
     ),
+    Fault(
+        "a delta downwards is off by one",
+        GATE,
+        "add_with_carry(signed_move, Const(0, 1), downwards_5)",
+        "signed_move",
+    ),
     Fault("a unit that holds is an event", GATE, "self.changed.eq(some)", "self.changed.eq(1)"),
     Fault("state of the unit before", GATE, "self.fetch.eq(valid[1])", "self.fetch.eq(valid[0])"),
     # Readout.
@@ -367,6 +366,10 @@ FAULTS = (
         "sign = Const(0, 16)",
     ),
     Fault("low halves decide nothing", READOUT, "carry_in.eq(high | ~larger)", "carry_in.eq(1)"),
+    Fault(
+        "a score that has just won is forgotten", READOUT, "Mux(won, ~not_passed_2, best)", "best"
+    ),
+    Fault("the last score has the label", READOUT, "decided & won", "decided"),
     Fault("high half loses its carry", READOUT, "carry & chain_1", "Const(0, 1)"),
     Fault(
         "sums of a sequence are replaced",
@@ -413,6 +416,7 @@ FAULTS = (
         "pointer == self.image_words",
         "pointer + 1 == self.image_words",
     ),
+    Fault("events leave while the pass reads", SEQUENCER, "~self.pass_reads", "1"),
     Fault(
         "last accumulators are not cleared",
         SEQUENCER,

@@ -56,6 +56,10 @@ def reachable(inside: Opened) -> list[tuple[Value, str]]:
         (one_state, "two states at once, or none"),
         (growing | (inside["waiting"] == ~empty), "the buffer's flag is wrong"),
         (implies(growing, ~empty), "the buffer did not grow"),
+        (
+            inside["next_pointer"] == (inside["read_pointer"] + 1)[:9],
+            "the next byte's place is another one",
+        ),
         (inside["count"] <= IDLE_COUNT, "shifts are miscounted"),
         (implies(state(inside, "skip_low"), taken == 0), "a frame begins elsewhere"),
         (implies(state(inside, "skip_high"), taken == 1), "one byte is not skipped"),
