@@ -73,6 +73,7 @@ class CollisionHarness(Harness):
         count = Mux(events.odd, inside["events.count_odd"], inside["events.count_even"])
         replays = events.busy & inside["events.replaying"]
         self.assume(~events.append | ((count != LIST_WORDS) & ~replays))
+        self.assume(~(events.append & events.busy) | events.more)
         # An edge has two words at least: `models.layout.MIN_WALK`.
         accumulator, before_last = walker.edge.accumulator, walker.edge.before_last
         walking = in_state("input", "drain")

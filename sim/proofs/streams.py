@@ -49,6 +49,7 @@ class EventsHarness(StreamHarness):
         count = Mux(events.odd, inside["count_odd"], inside["count_even"])
         replays = events.busy & inside["replaying"]
         self.assume(~events.append | ((count != LIST_WORDS) & ~replays))
+        self.assume(~(events.append & events.busy) | events.more)
         self.offers(events.even_events)
         self.offers(events.odd_events)
 
@@ -139,10 +140,10 @@ PROOFS = (
         RequestsHarness,
         6,
         Mutant(
-            "the next byte of a request is fetched before one is taken",
+            "the next byte of a request is read before one is taken",
             FrameReceiver,
-            "(draining | ~self.requests.valid | self.requests.ready)",
-            "1",
+            "read.en.eq(~self.requests.valid | self.requests.ready)",
+            "read.en.eq(1)",
         ),
         but=" (but for a SYNC, which throws away what waits and resets the taker)",
         traces_from_any_state=True,
