@@ -1,7 +1,7 @@
 """`python -m bench.engine`: cells and clock of the default engine, over nextpnr's seeds.
 
 Builds the shipped network's engine with either weight store, each with several seeds, and writes
-JSON and a Markdown table. The aims: at most 2400 logic cells, 48 MHz with margin.
+JSON and a Markdown table. The aims: at most 2800 logic cells, 60 MHz.
 
 `--check` compares with what `bench/baseline.json` holds: exit status 1 if logic cells grew by more
 than 3 %, or the median clock fell by more than 10 %. Who means to change the engine's size or

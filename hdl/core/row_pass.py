@@ -153,11 +153,12 @@ class RowPass(wiring.Component):
         add = Signal()
         complete = Signal()
         m.d.comb += [
-            self.advance.eq(valid[2] | valid[3] | valid[4]),
             add.eq(valid[6] & parameter.add),
             complete.eq(valid[6] & parameter.complete),
         ]
         m.d.sync += [
+            # In stages 2 to 4; a register, for all of the store's address bits hang on it.
+            self.advance.eq(valid[1] | valid[2] | valid[3]),
             parameter.eq(self.parameter),
             first.eq((first & ~add) | complete),
             self.complete.eq(complete),
