@@ -9,7 +9,9 @@ from sim.mutation import __main__ as mutation
 from sim.mutation.faults import FAULTS, Fault
 
 ADDER = Fault("lane does not add", "hdl/core/lane.py", "self.value + term", "self.value")
-COMMENT = Fault("a word in a docstring", "hdl/core/lane.py", "One accumulator and two events a cycle.", "One.")
+COMMENT = Fault(
+    "a word in a docstring", "hdl/core/lane.py", "One accumulator and two events a cycle.", "One."
+)
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
