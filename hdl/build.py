@@ -178,7 +178,7 @@ def _header(
             "memory": STORE_NAMES[parameters.weights],
             "words": parameters.store_words,
             "word_bits": parameters.word_bits,
-            "ternary_weights": parameters.store_words * parameters.lanes,
+            "ternary_weights": 2 * parameters.store_words * parameters.lanes,
             "reason": plan.reason,
             "network": plan.network,
             "network_words": plan.network_words,

@@ -68,7 +68,7 @@ class Plan:
         lines = [
             f"lanes           {p.lanes}",
             f"weight store    {STORE_NAMES[p.weights]}, {p.store_words} words of {p.word_bits} "
-            f"bits ({p.store_words * p.lanes} ternary weights)",
+            f"bits ({2 * p.store_words * p.lanes} ternary weights)",
             f"chosen because  {self.reason}",
             f"limits          {capacity.accumulator_words} accumulators a lane, "
             f"{capacity.state_units} hidden units ({capacity.layer_units} in a layer), "

@@ -111,7 +111,7 @@ def test_no_network_takes_the_larger_store():
 
 def test_plan_text_tells_store_network_and_limits():
     text = make_plan(BOARD, SMALL).text()
-    assert "512 words of 64 bits" in text and "in the bitstream" in text
+    assert "512 words of 64 bits (16384 ternary weights)" in text and "in the bitstream" in text
     assert f"{SMALL.spec.name}: " in text
 
 
