@@ -35,9 +35,6 @@ _FAILED = "failed"
 #: How much more the placer minds critical paths than others (its own default is 2): measured in
 #: docs/decisions/0003-two-events.md, over three seeds.
 _PLACER = "--placer-heap-critexp 4"
-#: How much faster a clock nextpnr is asked for than is wanted: it stops minding paths that are fast
-#: enough. Measured there, too.
-_ASKED = 1.25
 
 #: The netlist as placed and routed, nextpnr's JSON: what the bitstream was packed from, cell by
 #: cell. `python -m sim.levels` simulates it.
@@ -113,7 +110,7 @@ class Flow:
                 # The PLL renames its net, so a constraint on it would be ignored in silence;
                 # a missed target is judged by the report, which is only written on success.
                 nextpnr_opts=(
-                    f"--freq {_ASKED * self.target_mhz:g} --seed {self.seed} --timing-allow-fail "
+                    f"--freq {self.target_mhz:g} --seed {self.seed} --timing-allow-fail "
                     f"{_PLACER} "
                     f"--report nextpnr.json --write {PLACED}"
                 ),

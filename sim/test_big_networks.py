@@ -1,5 +1,7 @@
 """Networks as large as the engine takes, from SPRAM on the simulated board, UART included."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -11,7 +13,7 @@ from models.random_networks import random_inputs, random_network
 from sim.runner import MissingSimulator, find_simulator
 
 BOARD = load_board("icebreaker")
-SIZES = {
+SIZES: dict[str, dict[str, Any]] = {
     "H = 256": {"inputs": 8, "units": (256,), "outputs": 10},
     "2 x 128": {"inputs": 16, "units": (128, 128), "outputs": 10},
     "257 sources a row": {"inputs": 257, "units": (256,), "outputs": 17},
