@@ -27,7 +27,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def _installed(request: pytest.FixtureRequest) -> None:
     """Skip, and say why, where a simulator is missing."""
     if "simulator" in request.fixturenames:
-        try:
-            find_simulator(request.getfixturevalue("simulator"))
-        except MissingSimulator as missing:
-            pytest.skip(str(missing))
+        _need(request.getfixturevalue("simulator"))
+
+
+@pytest.fixture
+def verilator() -> None:
+    """Skip, and say why, where Verilator is missing."""
+    _need("verilator")
+
+
+def _need(simulator: str) -> None:
+    try:
+        find_simulator(simulator)
+    except MissingSimulator as missing:
+        pytest.skip(str(missing))

@@ -10,7 +10,8 @@ from hdl.plan import make_plan
 from host.device import Device
 from models.golden import GoldenModel
 from models.random_networks import random_inputs, random_network
-from sim.runner import MissingSimulator, find_simulator
+
+pytestmark = pytest.mark.usefixtures("verilator")
 
 BOARD = load_board("icebreaker")
 SIZES: dict[str, dict[str, Any]] = {
@@ -19,14 +20,6 @@ SIZES: dict[str, dict[str, Any]] = {
     "257 sources a row": {"inputs": 257, "units": (256,), "outputs": 17},
 }
 STEPS = 3
-
-
-@pytest.fixture(autouse=True)
-def _verilator():
-    try:
-        find_simulator("verilator")
-    except MissingSimulator as missing:
-        pytest.skip(str(missing))
 
 
 @pytest.mark.parametrize("name", SIZES)

@@ -12,19 +12,12 @@ from sim.coverage.bins import names
 from sim.coverage.cases import directed_cases, one_layer, random_cases
 from sim.coverage.results import empty, folder, impossible
 from sim.engine_script import EngineScript
-from sim.runner import MissingSimulator, find_simulator
 from sim.test_engine import LANES, play
+
+pytestmark = pytest.mark.usefixtures("verilator")
 
 #: Not the other tests' seed: which bins drawn networks reach must not depend on the day.
 SEED = 2026
-
-
-@pytest.fixture(autouse=True)
-def _verilator():
-    try:
-        find_simulator("verilator")
-    except MissingSimulator as missing:
-        pytest.skip(str(missing))
 
 
 def hits_of(script, case):
