@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Mux, Signal, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from hdl.core.parameters import SPRAM_BITS, SPRAM_WORDS
+from hdl.core.store import single_port_ram
 
 #: Single-port RAMs side by side, each with the weights of two lanes.
 COLUMNS = 4
@@ -77,18 +78,8 @@ class WeightStore(wiring.Component):
                     write_port.en.eq(write),
                 ]
                 continue
-            m.submodules[f"column_{column}"] = Instance(
-                "SB_SPRAM256KA",
-                i_ADDRESS=address,
-                i_DATAIN=self.write_data,
-                i_MASKWREN=Const(0b1111, 4),
-                i_WREN=write,
-                i_CHIPSELECT=Const(1),
-                i_CLOCK=ClockSignal(),
-                i_STANDBY=Const(0),
-                i_SLEEP=Const(0),
-                i_POWEROFF=Const(1),  # active low: 1 means on
-                o_DATAOUT=word,
+            m.submodules[f"column_{column}"] = single_port_ram(
+                address, self.write_data, write, word
             )
         m.d.comb += self.weights.eq(Cat(*words))
         return m

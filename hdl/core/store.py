@@ -1,6 +1,6 @@
 """The weight store: header, records, parameters and weights in one memory of two halves."""
 
-from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Mux, Signal, unsigned
+from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -62,6 +62,23 @@ class BlockRAMStore(wiring.Component):
         return m
 
 
+def single_port_ram(address: Value, write_data: Value, write: Value, read_data: Value) -> Instance:
+    """Return the iCE40UP5K's primitive: 16384 words of 16 bits, one read or write a cycle."""
+    return Instance(
+        "SB_SPRAM256KA",
+        i_ADDRESS=address,
+        i_DATAIN=write_data,
+        i_MASKWREN=Const(0b1111, 4),
+        i_WREN=write,
+        i_CHIPSELECT=Const(1),
+        i_CLOCK=ClockSignal(),
+        i_STANDBY=Const(0),
+        i_SLEEP=Const(0),
+        i_POWEROFF=Const(1),  # active low: 1 means on
+        o_DATAOUT=read_data,
+    )
+
+
 class SinglePortStore(wiring.Component):
     """The store in the iCE40UP5K's single-port RAM: large, empty at power-up.
 
@@ -89,18 +106,8 @@ class SinglePortStore(wiring.Component):
             for column in range(columns):
                 word = Signal(SPRAM_BITS, name=f"word_{half}_{column}")
                 words.append(word)
-                m.submodules[f"half{half}_{column}"] = Instance(
-                    "SB_SPRAM256KA",
-                    i_ADDRESS=address[:14],
-                    i_DATAIN=padded.word_select(column, SPRAM_BITS),
-                    i_MASKWREN=Const(0b1111, 4),
-                    i_WREN=port.write,
-                    i_CHIPSELECT=Const(1),
-                    i_CLOCK=ClockSignal(),
-                    i_STANDBY=Const(0),
-                    i_SLEEP=Const(0),
-                    i_POWEROFF=Const(1),  # active low: 1 means on
-                    o_DATAOUT=word,
+                m.submodules[f"half{half}_{column}"] = single_port_ram(
+                    address[:14], padded.word_select(column, SPRAM_BITS), port.write, word
                 )
             m.d.comb += port.read_data.word_select(half, bits).eq(Cat(*words))
         return m
