@@ -9,20 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from models.layout import (
-    INPUT_RECORD_WORDS,
-    LAYER_RECORD_WORDS,
-    READOUT_RECORD_WORDS,
-    LayerLayout,
-    plan_layout,
-)
+from models.layout import LayerLayout, plan_layout
 from models.network import Network
 
-#: A record of n words: n cycles, one more for the last word to arrive, one to start.
-_RECORD = 2
-#: From the start of the inputs to the first byte's comparison, and the state that starts them.
+#: The state that starts a step, and its inputs.
+_STEP_STATES = 1
+#: From the start of the inputs to the first byte's comparison.
 _INPUT_LATENCY = 2
-_INPUT_STATES = 1
 #: The state that starts a pass.
 _PASS_STATES = 1
 #: From a pass's first slot, or from a unit's last, to the cycle in which the list has its entry.
@@ -30,15 +23,18 @@ _ENTRY = 13
 #: From the end of a pass's slots to the cycle in which the list is read first: the state that
 #: sees the end, the one that starts the draining, and a cycle in the list.
 _DRAIN_STATES = 3
-#: The state that starts a replay's draining, and a cycle in the list.
-_REPLAY_STATES = 2
+#: A layer that is skipped: its edge, the next pass, and what follows.
+_SKIP_STATES = 4
+#: From one layer to the next, and the state that ends a step or a replay.
+_NEXT_STATES = 2
+_END = 1
 #: From the readout's last finished pair to the end of its storing and labelling.
 _READOUT = 15
-_READOUT_STATES = 1
-#: The state that ends a layer, and the one that ends a step.
-_END = 1
-#: The counters at the end of each command.
-_TALLY = 10
+#: The states that start a replay; those that start a layer's draining, and a cycle in the list;
+#: and the one between two layers.
+_REPLAY_STATES = 2
+_REPLAY_LAYER_STATES = 4
+_REPLAY_NEXT_STATES = 1
 
 
 class CycleModel:
@@ -50,6 +46,12 @@ class CycleModel:
     ----------
     network : Network
     lanes : int
+
+    Attributes
+    ----------
+    adding, reading : int
+        Of all the cycles told so far: those in which lanes add events, and those in which a pass
+        or the readout reads them.
     """
 
     def __init__(self, network: Network, lanes: int) -> None:
@@ -57,13 +59,15 @@ class CycleModel:
         self._always_reads = network.spec.readout.mode != "last"
         self._pairs = -(-network.spec.outputs // 2)
         self._planes = network.spec.readout.planes
+        self.adding = 0
+        self.reading = 0
         self._unsettled = True
         self._emitted = [False] * len(self._layout.layers)
 
     def reset(self) -> int:
         """Return the cycles of a sequence reset."""
         self._unsettled = True
-        return self._layout.accumulator_words + _TALLY
+        return self._layout.accumulator_words
 
     def step(self, moved: Sequence[bool], events: Sequence[Sequence[bool]], due: bool) -> int:
         """Return the cycles of one time step.
@@ -77,39 +81,43 @@ class CycleModel:
         due : bool
             Whether an answer is due.
         """
-        walk = self._layout.inputs.words
-        cycles = INPUT_RECORD_WORDS + _RECORD + _INPUT_STATES
         inputs = len(moved)
         items = [(inputs - i, move) for i, move in enumerate(moved)]
-        cycles += _stream(items, _INPUT_LATENCY, walk)
+        cycles = _STEP_STATES + self._walked(
+            *_stream(items, _INPUT_LATENCY, self._layout.inputs.words), self._layout.inputs.words
+        )
         emitted_below = any(moved)
         for index, (layer, changed) in enumerate(zip(self._layout.layers, events, strict=True)):
-            cycles += LAYER_RECORD_WORDS + _RECORD + _END
+            if index:
+                cycles += _NEXT_STATES
             if self._unsettled or emitted_below or self._emitted[index]:
                 cycles += self._pass(layer, changed)
+            else:
+                cycles += _SKIP_STATES
             emitted_below = self._emitted[index] = any(changed)
         cycles += _END
         self._unsettled = False
         if due or self._always_reads:
-            slots = self._layout.readout_slots
-            cycles += READOUT_RECORD_WORDS + _RECORD + _READOUT_STATES
-            cycles += (self._pairs - 1) * slots + self._planes + _READOUT
-        return cycles + _TALLY
+            slots = (self._pairs - 1) * self._layout.readout_slots + self._planes
+            cycles += slots + _READOUT
+            self.reading += self._pairs * self._layout.readout_slots
+        return cycles
 
     def replay(self, states: Iterable[Sequence[bool]]) -> int:
         """Return the cycles of a replay; for each layer, which units are not zero."""
-        cycles = INPUT_RECORD_WORDS + _RECORD
-        for layer, nonzero in zip(self._layout.layers, states, strict=True):
-            cycles += LAYER_RECORD_WORDS + _RECORD + _REPLAY_STATES + _END
+        cycles = _REPLAY_STATES + _END
+        for index, (layer, nonzero) in enumerate(zip(self._layout.layers, states, strict=True)):
+            if index:
+                cycles += _REPLAY_NEXT_STATES
             lists: tuple[list[_Entry], list[_Entry]] = ([], [])
             for unit, some in enumerate(nonzero):
                 lists[(layer.state + unit) % 2].append((-1, bool(some)))
-            cycles += _drain(lists, 0, -1, layer.edge.words)
+            walk = layer.edge.words
+            cycles += _REPLAY_LAYER_STATES + self._walked(*_drain(lists, 0, -1, walk), walk)
         self._unsettled = True
-        return cycles + _TALLY
+        return cycles
 
-    @staticmethod
-    def _pass(layer: LayerLayout, changed: Sequence[bool]) -> int:
+    def _pass(self, layer: LayerLayout, changed: Sequence[bool]) -> int:
         """Return the cycles of a pass and of its events, which overlap."""
         lists: tuple[list[_Entry], list[_Entry]] = ([], [])
         for unit, some in enumerate(changed):
@@ -117,7 +125,16 @@ class CycleModel:
                 entry = (unit + 1) * layer.slots + _ENTRY
                 lists[(layer.state + unit) % 2].append((entry, True))
         slots = layer.units * layer.slots
-        return _PASS_STATES + _drain(lists, slots + _DRAIN_STATES, slots + _ENTRY, layer.edge.words)
+        self.reading += slots
+        walk = layer.edge.words
+        return _PASS_STATES + self._walked(
+            *_drain(lists, slots + _DRAIN_STATES, slots + _ENTRY, walk), walk
+        )
+
+    def _walked(self, cycles: int, walks: int, walk: int) -> int:
+        """Count the cycles of walks, and return all cycles of the phase that they belong to."""
+        self.adding += walks * walk
+        return cycles
 
 
 #: An entry of the event list: the cycle in which it is there, and whether it is an event.
@@ -126,39 +143,42 @@ _Entry = tuple[int, bool]
 
 def _drain(
     lists: tuple[Sequence[_Entry], Sequence[_Entry]], start: int, more: int, walk: int
-) -> int:
-    """Return the cycles until all events of the even and of the odd units have been walked.
+) -> tuple[int, int]:
+    """Return the cycles until all events of the even and odd units have been walked, and the walks.
 
     One entry is read a cycle, of the one list and of the other in turn, from cycle `start` on and
     until cycle `more` at least; that a list has entries left is known a cycle late. The next cycle
     it goes to its list's stream, unless an event is there that the walker does not take. The walker
     takes what is in both streams when it is free, which it is again in the cycle of the last of the
-    `walk` words.
+    `walk` words; but an event that comes alone waits a cycle if an entry follows it.
     """
     now, turn, started = start, 0, True
     read = [0, 0]
     entry: tuple[int, bool] | None = None  # which list's, and whether it is an event
     left = _left(lists, read, now - 1)
     offered = [False, False]
-    free = taken = 0
+    hold = False
+    free = walks = 0
     while started or entry is not None or any(offered):
-        if any(offered) and now >= free:
+        reading = started and left[turn]
+        hold_next = entry is not None and entry[1] and reading and not any(offered)
+        if any(offered) and now >= free and not hold:
             offered = [False, False]
-            free, taken = now + walk, now
+            free, walks = now + walk, walks + 1
         left_next = _left(lists, read, now)
         if entry is None or not offered[entry[0]]:
             if entry is not None:
                 offered[entry[0]] = entry[1]
             entry = None
             if started:
-                if left[turn]:
+                if reading:
                     entry = (turn, lists[turn][read[turn]][1])
                     read[turn] += 1
                 turn = 1 - turn
                 started = now <= more or any(left)
-        left = left_next
+        left, hold = left_next, hold_next
         now += 1
-    return max(now + 1, free + 2 if taken else 0)
+    return max(now + 1, free + 2 if walks else 0), walks
 
 
 def _left(
@@ -171,37 +191,39 @@ def _left(
     ]
 
 
-def _stream(events: Sequence[tuple[int, bool]], latency: int, walk: int) -> int:
-    """Return the cycles in which inputs are compared one by one and changes are walked.
+def _stream(events: Sequence[tuple[int, bool]], latency: int, walk: int) -> tuple[int, int]:
+    """Return the cycles in which inputs are compared one by one and changes walked, and the walks.
 
     An input is its number and whether it is an event. It is compared `latency` cycles after the
     start, or one after the input before; it then goes to its parity's stream, and waits while an
     event is there that the walker does not take (see `_drain`).
     """
     waiting: list[int | None] = [None, None]  # since when an event is offered
-    free = 0
-    taken = 0
+    free = walks = held = 0
 
     def take(until: int) -> None:
         """Let the walker take events, in cycles before `until`."""
-        nonlocal free, taken
+        nonlocal free, walks
         while offers := [since for since in waiting if since is not None]:
-            now = max(free, min(offers))
+            now = max(free, held, min(offers))
             if now >= until:
                 return
             for parity, since in enumerate(waiting):
                 if since is not None and since <= now:
                     waiting[parity] = None
-            free, taken = now + walk, now
+            free, walks = now + walk, walks + 1
 
     now = latency - 1
-    for number, event in events:
+    for index, (number, event) in enumerate(events):
         now += 1
         take(now)
+        alone = waiting == [None, None]
         if waiting[number % 2] is not None:
-            now = max(now, free)
+            now = max(now, free, held)
             take(now + 1)
         if event:
             waiting[number % 2] = now + 1
-    take(now + len(events) * walk + walk)
-    return max(now + 1, free + 1 if taken else 0)
+            if alone and index + 1 < len(events):
+                held = now + 2
+    take(now + len(events) * (walk + 1) + walk)
+    return max(now + 1, free + 1 if walks else 0), walks

@@ -90,10 +90,11 @@ class Emulator:
         self._network: Network | None = None
         self._image: Image | None = None
         self._model: golden.GoldenModel
-        self._cycle_model: CycleModel
         self._state: golden.State
         self._previous: NDArray[np.int8]
         self._cycles = self._steps = self._events = self._requests = 0
+        self._adding = self._reading = 0  # with the networks before this one
+        self._cycle_model: CycleModel
 
     # -- network
 
@@ -116,6 +117,7 @@ class Emulator:
 
     def load(self, network: Network, image: Image, progress: Progress | None) -> None:
         """Take a network; its state starts at zero."""
+        self._adding, self._reading = self._lane_cycles()
         self._network, self._image = network, image
         self._model = golden.GoldenModel(network)
         self._cycle_model = CycleModel(network, self._capacity.lanes)
@@ -123,6 +125,13 @@ class Emulator:
         if progress is not None:
             size = len(image.words) * image.word_bytes
             progress(size, size)
+
+    def _lane_cycles(self) -> tuple[int, int]:
+        """Return the cycles in which lanes added and were read, of all networks so far."""
+        if self._network is None:
+            return self._adding, self._reading
+        model = self._cycle_model
+        return self._adding + model.adding, self._reading + model.reading
 
     def _loaded(self) -> Network:
         self._requests += 1
@@ -205,7 +214,9 @@ class Emulator:
     def counters(self) -> Counters:
         """Return what was counted; an emulator has no link, so no link errors."""
         self._requests += 1
-        return Counters(self._cycles, self._steps, self._events, 0, self._requests)
+        return Counters(
+            self._cycles, self._steps, self._events, 0, self._requests, *self._lane_cycles(), 0, 0
+        )
 
     def close(self) -> None:
         """Forget the network."""

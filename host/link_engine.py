@@ -32,7 +32,7 @@ from models.protocol import (
 from models.spec import FRACTION_BITS, NetworkSpec
 
 _IDENTITY = struct.Struct("<4BI6HIBII")
-_COUNTERS = struct.Struct("<QQQII")
+_COUNTERS = struct.Struct("<QQQIIQQQQ")
 _SCORE_BYTES = 4
 
 #: Requests that should fit the device's buffers at once, so that the line never idles: one

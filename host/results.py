@@ -78,6 +78,13 @@ class Counters:
         Damaged frames that the device dropped.
     frames : int
         Requests that it accepted.
+    adding, reading : int
+        Of `cycles`: those in which the lanes add events, and in which a pass or the readout reads
+        them. The rest is what a step needs besides.
+    starved : int
+        Clock cycles within a step with nothing to do but to wait for an input.
+    idle : int
+        Clock cycles without a command. Both zero on an emulator, which has no clock.
     """
 
     cycles: int
@@ -85,6 +92,10 @@ class Counters:
     events: int
     link_errors: int
     frames: int
+    adding: int
+    reading: int
+    starved: int
+    idle: int
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,8 @@
 """The network as the engine's store holds it: a header, phase records, parameters, weights.
 
 The engine is a fixed machine; everything that makes it *this* network is in these words.
-A word has `4 * lanes` bits. Records use the low 16 bits of a word, and two above them that
-mark a record's end; gate parameters use the low 48; weights use all of them, two bits a lane for
-an even source, and above them two bits a lane for an odd one.
+A word has `4 * lanes` bits. Records and gate parameters use the low 48; weights use all of them,
+two bits a lane for an even source, and above them two bits a lane for an odd one.
 
 Where they lie is for `models.layout` to say. Its names are here as well: who needs an image
 needs both.
@@ -47,8 +46,6 @@ __all__ = [
     "MAGIC",
     "MIN_LANES",
     "MIN_WALK",
-    "NEXT_IS_LAST",
-    "NOT_STORED",
     "READOUT_HOLD",
     "READOUT_RECORD_WORDS",
     "Capacity",
@@ -63,13 +60,8 @@ __all__ = [
     "word_bytes",
 ]
 
-#: First word of an image: format version 2, and F.
-MAGIC = 0xAD20 | FRACTION_BITS
-
-#: Bits of a record's words, above the 16 of their value: the record's next word is its last
-#: one; the word is an address for the reader's pointer and goes into no register.
-NEXT_IS_LAST = 16
-NOT_STORED = 17
+#: First word of an image: format version 3, and F.
+MAGIC = 0xAD30 | FRACTION_BITS
 
 _MODES = {"last": 0, "sum": 1, "every": 2}
 
@@ -134,9 +126,41 @@ def _put_weights(
     return base
 
 
-def _edge(edge: Edge) -> int:
-    """Pack where an edge's accumulators begin, and which is the last but one."""
-    return edge.accumulator | (edge.accumulator + edge.words - 2) << 7
+def _join(*fields: tuple[int, int]) -> int:
+    """Pack values of so many bits, the first one lowest; negative ones as two's complement."""
+    word, at = 0, 0
+    for value, bits in fields:
+        assert -(1 << bits - 1) <= value < 1 << bits, (value, bits)
+        word |= (value & (1 << bits) - 1) << at
+        at += bits
+    return word
+
+
+def _edge(edge: Edge, first: int = 0, after: int = 0, theta: int = 0) -> int:
+    """Pack an edge.
+
+    Parameters
+    ----------
+    edge : Edge
+    first : int
+        Number of the first source.
+    after : int
+        Address of the pass that follows.
+    theta : int
+        The layer's dead zone.
+    """
+    return _join(
+        ((edge.base - first // 2) & 0xFFFF, 16),
+        (after, 16),
+        (edge.accumulator + edge.words - 2, 7),
+        (-theta, 9),
+    )
+
+
+def _pass(units: int, slots: int, accumulators: tuple[int, int], groups: int, state: int) -> int:
+    """Pack a pass over `units` pairs of rows; accumulators of the inputs' and the states' sums."""
+    inputs, states = accumulators
+    return _join((units, 9), (slots - 1, 3), (inputs, 7), (groups, 7), (states, 7), (state, 8))
 
 
 def _interleave(rows: np.ndarray, units: int) -> np.ndarray:
@@ -198,47 +222,28 @@ def compile_image(network: Network, lanes: int) -> Image:
     spec = network.spec
     words = [0] * layout.words
 
-    def put(address: int, values: list[int]) -> None:
-        words[address : address + len(values)] = values
-        words[address + len(values) - 2] |= 1 << NEXT_IS_LAST
-
-    put(
-        0,
-        [
-            MAGIC,
-            layout.accumulator_words - 1,
-            spec.outputs,
-            spec.inputs,
-            spec.M | (len(spec.layers) - 1) << 7 | _MODES[spec.readout.mode] << 9,
-            layout.words,
-        ],
+    words[0] = _join(
+        (MAGIC, 16),
+        (layout.accumulator_words - 1, 7),
+        (spec.M, 7),
+        (len(spec.layers) - 1, 2),
+        (_MODES[spec.readout.mode], 2),
     )
-    put(
-        HEADER_WORDS,
-        [_edge(layout.inputs), layout.inputs.base],
-    )
+    words[1] = _join((layout.words & 0xFFFF, 16), (spec.inputs, 9), (spec.outputs, 8))
+    words[HEADER_WORDS] = _edge(layout.inputs)
     following = [*(place.record for place in layout.layers[1:]), layout.readout_record]
     for layer, place, after in zip(spec.layers, layout.layers, following, strict=True):
-        put(
-            place.record,
-            [
-                place.state,
-                -layer.theta & 0xFFFF,
-                place.units | (place.slots - 1) << 9,
-                place.accumulator | place.groups << 7,
-                _edge(place.edge),
-                (place.edge.base - place.state // 2) & 0xFFFF,
-                after | 1 << NOT_STORED,
-            ],
-        )
-    put(
-        layout.readout_record,
-        [
-            ceil_div(spec.outputs, 2) | (layout.readout_slots - 1) << 9,
-            layout.readout_accumulator | layout.readout_groups << 7,
-            layout.readout_accumulator,
-            0,
-        ],
+        accumulators = place.accumulator, place.edge.accumulator
+        words[place.record : place.parameters] = [
+            _pass(place.units, place.slots, accumulators, place.groups, place.state),
+            _edge(place.edge, place.state, after, layer.theta),
+        ]
+    words[layout.readout_record] = _pass(
+        ceil_div(spec.outputs, 2),
+        layout.readout_slots,
+        (layout.readout_accumulator, layout.readout_accumulator),
+        layout.readout_groups,
+        0,
     )
 
     def halves(row: int) -> int:

@@ -6,13 +6,13 @@ The engine is a fixed machine; what makes it *this* network is in the store's wo
 Layout::
 
     0   header         HEADER_WORDS words
-    6   input record   the first layer's W: weights, accumulators
-    8   layer records  LAYER_RECORD_WORDS each, every one followed by its gate parameters
-    ..  readout record, followed by its parameters
+    2   inputs         an edge: the first layer's W
+    3   layers         each a pass, an edge and its gate parameters
+    ..  readout        a pass and its parameters
     ..  weights        W of the first layer; then for each layer U and the next W (or R)
 
-The engine reads records and parameters with one pointer that only moves on; a layer record
-ends with the address of the next record, for a pass that is skipped.
+The engine reads records and parameters with one pointer that only moves on. A record, pass or edge,
+is one word. A layer's edge says where the next pass is, for a layer that is skipped.
 
 Rows. The rows of a layer are interleaved, z and c of unit 0, z and c of unit 1, and so on;
 row r of W or R lives at lane r mod P in group r div P, row r of U half the lanes further, at lane
@@ -45,10 +45,13 @@ from dataclasses import dataclass
 
 from models.network import Network
 
-HEADER_WORDS = 6
-INPUT_RECORD_WORDS = 2
-LAYER_RECORD_WORDS = 7
-READOUT_RECORD_WORDS = 4
+HEADER_WORDS = 2
+#: An edge.
+INPUT_RECORD_WORDS = 1
+#: A pass and an edge.
+LAYER_RECORD_WORDS = 2
+#: A pass.
+READOUT_RECORD_WORDS = 1
 
 #: Fewest words that an event must touch (see "Hazard" above).
 MIN_WALK = 2
@@ -93,7 +96,7 @@ class Capacity:
     state_units: int = 256
     input_size: int = 512
     layer_units: int = 256
-    outputs: int = 120
+    outputs: int = 112
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ MAX_REQUEST_PAYLOAD = 300
 MAX_RESPONSE_PAYLOAD = 496
 
 #: Outputs a device answers for in one record (4 bytes each in one response).
-MAX_OUTPUTS = 120
+MAX_OUTPUTS = 112
 
 #: Bytes of an answer record before its scores (label u16, busy cycles u32), and of the
 #: busy-cycle count that ends every response to `Command.STEPS`.

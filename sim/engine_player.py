@@ -9,8 +9,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from hdl.core.readout import COUNTERS
+from hdl.core.readout import COUNTER_WORDS, COUNTERS
 from hdl.core.signatures import Mode, Operation
+from hdl.core.tally import PLACES
 from sim.coverage.outcomes import counters_seen, scores_seen
 
 #: Cycles after which a command is said to hang.
@@ -42,7 +43,7 @@ class EnginePlayer:
     def __init__(self, ports: Ports) -> None:
         self.ports = ports
         self.hits: Counter[str] = Counter()
-        self._counted = [0, 0]
+        self._counted: dict[str, int] = {}
 
     async def play(self, operations: Sequence[dict[str, Any]]) -> None:
         """Play all operations, and compare what each says."""
@@ -198,10 +199,16 @@ class EnginePlayer:
         ports.put(f"{memory}_address", 0)
         return values
 
-    async def _counters(self) -> list[int]:
-        """Return busy cycles and events, 64 bits each."""
-        halves = [half & 0xFFFF for half in await self._read("score", range(COUNTERS, 248), 16)]
-        return [sum(half << 16 * n for n, half in enumerate(halves[at : at + 4])) for at in (0, 4)]
+    async def _counters(self) -> dict[str, int]:
+        """Return the engine's counters by name, 64 bits each."""
+        await self._command(Operation.TALLY)
+        await self._idle()
+        addresses = range(COUNTERS, COUNTERS + 4 * COUNTER_WORDS)
+        halves = [half & 0xFFFF for half in await self._read("score", addresses, 16)]
+        return {
+            name: sum(half << 16 * n for n, half in enumerate(halves[4 * place : 4 * place + 4]))
+            for name, place in PLACES.items()
+        }
 
     async def _scores(self, count: int) -> list[int]:
         halves = await self._read("score", range(2 * count), 16)
@@ -214,13 +221,18 @@ class EnginePlayer:
         if "cycles" in operation:
             before, self._counted = self._counted, await self._counters()
             counters_seen(self.hits, before, self._counted)
-            cycles, events = (b - a for a, b in zip(before, self._counted, strict=True))
-            self._same(name, "events", events, operation["events"])
+            grown = {what: count - before[what] for what, count in self._counted.items()}
+            cycles = grown["cycles"]
+            self._same(name, "events", grown["events"], operation["events"])
             # Bytes that come late may cost some of the cycles in between, as the pipeline runs
             # empty, or a walk of their own; without them the number is exact.
             least, late = operation["cycles"], operation.get("late", 0)
             if not least <= cycles <= least + late:
                 self._same(name, "busy cycles", cycles, f"{least} to {least + late}")
+            self._same(name, "reading cycles", grown["reading"], operation["reading"])
+            if not late:
+                self._same(name, "adding cycles", grown["adding"], operation["adding"])
+                self._same(name, "starved cycles", grown["starved"] > 0, False)
         if operation.get("state") is not None:
             state = await self._read("state", range(len(operation["state"])), 8)
             self._same(name, "state", state, operation["state"])

@@ -128,7 +128,10 @@ class EngineScript:
                 "commands": commands,
                 "x": [value for one in several for value in one.get("x", [])],
                 "cycles": sum(one["cycles"] for one in several),
-                "events": sum(one["events"] for one in several),
+                **{
+                    what: sum(one[what] for one in several)
+                    for what in ("events", "adding", "reading")
+                },
                 **self._seen(),
                 **label,
             }
@@ -183,8 +186,11 @@ class EngineScript:
         }
 
     def _add(self, do: str, cycles: int, events: int, **more: Any) -> None:
+        lanes = {"adding": self._cycles.adding, "reading": self._cycles.reading}
+        self._cycles.adding = self._cycles.reading = 0
         self.operations.append(
             {
+                **lanes,
                 "do": do,
                 "pause": self._draw(1)[0],
                 "cycles": cycles,

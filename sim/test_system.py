@@ -138,7 +138,11 @@ def test_steps_state_and_counters_equal_the_emulators(simulator, conversation, t
     for number, ((answer,), payload) in enumerate(zip(answers[:-1], expected, strict=True)):
         assert answer.second == Status.OK
         assert answer.payload == payload, f"answer {number}"
-    assert struct.unpack("<QQQI", answers[-1][0].payload[:28]) == counted
+    payload = answers[-1][0].payload
+    assert struct.unpack("<QQQI", payload[:28]) == counted
+    adding, reading, starved, idle = struct.unpack("<4Q", payload[32:])
+    assert (adding, reading) == (counters.adding, counters.reading)
+    assert starved < counters.cycles < idle, "the line is much slower than the engine"
 
 
 def test_damaged_frame_is_not_answered_but_counted(simulator, conversation, tmp_path):

@@ -31,6 +31,7 @@ from hdl.core.readout import COUNTERS, Readout
 from hdl.core.row_pass import RowPass
 from hdl.core.sequencer import Sequencer
 from hdl.core.signatures import (
+    LANE_ADDRESS_BITS,
     SCORE_ADDRESS_BITS,
     SOURCE_BITS,
     STATE_ADDRESS_BITS,
@@ -39,6 +40,7 @@ from hdl.core.signatures import (
 )
 from hdl.core.state import StateMemory
 from hdl.core.store import BlockRAMStore, SinglePortStore
+from hdl.core.tally import Tally
 from hdl.core.walker import Walker
 
 
@@ -69,8 +71,8 @@ class Engine(wiring.Component):
         Result of the last CHECK.
     state_* : state memory, 8-bit address, data a cycle later
     score_* : score memory, 16-bit half-words (scores, low half first, from address 0; the 64-bit
-        counters of busy cycles and of events from address 240), data a cycle later; what is
-        written can be read two cycles later
+        counters, up to date after a TALLY, from `hdl.core.readout.COUNTERS` on), data a cycle
+        later; what is written can be read two cycles later
     store_* : writes to the store
         All three only while idle (asserted).
     """
@@ -128,6 +130,7 @@ class Engine(wiring.Component):
         # These two are pipelines, empty again long before the next reset has been done.
         m.submodules.gate = gate = GateUnit()
         m.submodules.readout = readout = Readout()
+        tally = part("tally", Tally())
         m.submodules.lanes = lanes = Lanes(parameters)
         m.submodules.state = state = StateMemory()
         make_store = SinglePortStore if parameters.weights == "spram" else BlockRAMStore
@@ -181,11 +184,15 @@ class Engine(wiring.Component):
                 of_inputs.ready.eq(to.ready),
                 of_layer.ready.eq(to.ready),
             ]
-        m.d.comb += walker.edge.eq(reader.edge)
-        # A register: it changes long before events come.
-        m.d.sync += walker.half_sources.eq(
-            Mux(sequencer.draining, reader.layer_pass.units[1:], reader.header.inputs[1:])
-        )
+        m.d.comb += [walker.edge.eq(reader.edge), walker.hold.eq(inputs.hold | events.hold)]
+        # Of a layer, while the pass that they come from is still the reader's.
+        with m.If(sequencer.inputs_start):
+            m.d.sync += [walker.half_sources.eq(reader.header.inputs[1:]), walker.first.eq(0)]
+        with m.If(sequencer.list_drain):
+            m.d.sync += [
+                walker.half_sources.eq(reader.layer_pass.units[1:]),
+                walker.first.eq(reader.layer_pass.state_accumulator),
+            ]
         m.d.comb += [
             inputs.start.eq(sequencer.inputs_start),
             inputs.count.eq(reader.header.inputs),
@@ -201,7 +208,6 @@ class Engine(wiring.Component):
             row_pass.start.eq(sequencer.pass_start),
             reader.advance.eq(row_pass.advance),
             row_pass.config.eq(reader.layer_pass),
-            row_pass.state_accumulator.eq(reader.edge.accumulator),
             gate.valid.eq(row_pass.complete & sequencer.gating),
             gate.inhibition.eq(row_pass.even_sum),
             gate.candidate.eq(row_pass.odd_sum),
@@ -217,15 +223,15 @@ class Engine(wiring.Component):
             events.drain.eq(sequencer.list_drain),
             events.replay.eq(sequencer.list_replay),
             events.units.eq(reader.layer_pass.units),
-            events.state_base.eq(reader.state_base),
+            events.state_base.eq(reader.layer_pass.state_base),
             events.state_data.eq(state.data),
         ]
 
         # State memory.
         with m.If(sequencer.pass_start):
             m.d.sync += [
-                read_unit.eq(reader.state_base),
-                write_unit.eq(reader.state_base),
+                read_unit.eq(reader.layer_pass.state_base),
+                write_unit.eq(reader.layer_pass.state_base),
             ]
         with m.If(gate.fetch):
             m.d.sync += read_unit.eq(read_unit + 1)
@@ -255,8 +261,8 @@ class Engine(wiring.Component):
             readout.odd_sum.eq(row_pass.odd_sum),
             readout.outputs.eq(reader.header.outputs),
             readout.accumulate.eq((reader.header.mode == Mode.SUM) & ~sequencer.scores_fresh),
-            readout.tally.eq(sequencer.tally),
-            readout.tally_data.eq(sequencer.tally_data),
+            readout.tally.eq(tally.busy),
+            readout.tally_data.eq(tally.data),
             readout.address.eq(self.score_address),
             readout.write.eq(self.score_write),
             readout.write_data.eq(self.score_write_data),
@@ -265,12 +271,23 @@ class Engine(wiring.Component):
         ]
 
         # A cycle late, which the sequencer allows for.
+        starved = Signal()
         m.d.sync += [
             sequencer.list_empty.eq(events.empty),
             # An event in flight at a soft reset must not count for the command after it.
-            sequencer.even_event.eq(walker.even.valid & walker.even.ready & ~restart),
-            sequencer.odd_event.eq(walker.odd.valid & walker.odd.ready & ~restart),
-            sequencer.starved.eq(inputs.starved & ~walker.busy),
+            tally.even_event.eq(walker.even.valid & walker.even.ready & ~restart),
+            tally.odd_event.eq(walker.odd.valid & walker.odd.ready & ~restart),
+            starved.eq(inputs.starved & ~walker.busy),
+        ]
+        m.d.comb += [
+            tally.cycles.eq(sequencer.working & ~starved),
+            tally.adding.eq(walker.busy),
+            tally.starved.eq(sequencer.working & starved),
+            tally.reading.eq(row_pass.busy),
+            tally.idle.eq(sequencer.idle),
+            tally.start.eq(sequencer.tally_start),
+            sequencer.tally_full.eq(tally.full),
+            sequencer.tally_busy.eq(tally.busy),
         ]
 
         # Sequencer.
@@ -279,11 +296,13 @@ class Engine(wiring.Component):
             sequencer.network_valid.eq(self.network_valid),
             sequencer.header.eq(reader.header),
             sequencer.header_ok.eq(reader.header_ok),
-            reader.start.eq(sequencer.reader_start),
             reader.home.eq(sequencer.reader_home),
             reader.rewind.eq(sequencer.reader_rewind),
+            reader.header_read.eq(sequencer.reader_header),
+            reader.edge_read.eq(sequencer.reader_edge),
+            reader.pass_read.eq(sequencer.reader_pass),
+            reader.prefetch.eq(sequencer.reader_prefetch),
             reader.jump.eq(sequencer.reader_jump),
-            sequencer.reader_done.eq(reader.done),
             sequencer.inputs_busy.eq(inputs.busy),
             sequencer.inputs_changed.eq(inputs.changed),
             sequencer.walker_busy.eq(walker.busy),
@@ -314,23 +333,28 @@ class Engine(wiring.Component):
 
     def _assert_order(self, m, sequencer, reader, walker, row_pass, inputs, events) -> None:
         """State the order of events (docs/architecture.md) for simulation to check."""
-        # Writes are in their accumulators two cycles after the walker addressed them.
-        settled = Signal(2)
-        m.d.sync += settled.eq(Cat(~walker.busy, settled[0]))
+        # A pass addresses its first accumulator in the cycle after its start. That is three after
+        # the walker's last one, which has been written by then.
+        rests = Signal()
+        below = Signal(LANE_ADDRESS_BITS)
+        with m.If(sequencer.list_drain):
+            m.d.sync += below.eq(reader.layer_pass.accumulator)
+        m.d.sync += rests.eq(~walker.busy)
         waiting = walker.busy | inputs.busy | events.busy | walker.even.valid | walker.odd.valid
         m.d.sync += [
             # Rule 1 and rule 4: a pass, the readout's too, starts when all deltas are in.
-            Assert(~sequencer.pass_start | (~waiting & settled.all()), "pass before its deltas"),
+            Assert(~sequencer.pass_start | (~waiting & rests), "pass before its deltas"),
             # Rule 2: no delta comes before the pass's last read, of its parameters, too.
             Assert(~(row_pass.busy | row_pass.advance) | ~walker.busy, "delta during a pass"),
+            # The store has one reader at a time.
+            Assert((reader.address == 0) | ~walker.busy, "record read while events are walked"),
             # Rule 3: an edge begins at its own accumulators; the next matrix's follow.
             Assert(
-                ~walker.busy | sequencer.draining | (reader.edge.accumulator == 0),
+                ~walker.busy | sequencer.draining | (walker.first == 0),
                 "the inputs' events do not begin at the first layer's W",
             ),
             Assert(
-                ~(walker.busy & sequencer.draining)
-                | (reader.edge.accumulator > reader.layer_pass.accumulator),
+                ~(walker.busy & sequencer.draining) | (walker.first > below),
                 "a layer's events do not begin at its own U",
             ),
             # Rule 5: nobody touches memories while events are under way.
@@ -344,6 +368,6 @@ class Engine(wiring.Component):
             Assert(~sequencer.clear | ~waiting, "reset while events are under way"),
             # Rule 6: a reset clears the knowledge that a layer stands still.
             Assert(
-                ~(reader.jump & reader.done & sequencer.state_fresh), "pass skipped after a reset"
+                ~(reader.jump & sequencer.state_fresh), "pass skipped after a reset"
             ),
         ]

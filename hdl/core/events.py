@@ -64,6 +64,9 @@ class EventList(wiring.Component):
     state_hold : Out(1)
         Hold the state memory's output.
     even_events, odd_events : Out(stream of Event)
+    hold : Out(1)
+        One event is offered for the first time, and an entry of the other list has been read: wait
+        for it.
     empty : Out(1)
         Nothing was appended since `clear`.
     busy : Out(1)
@@ -84,6 +87,7 @@ class EventList(wiring.Component):
     state_hold: Out(1)
     even_events: Out(event_stream())
     odd_events: Out(event_stream())
+    hold: Out(1)
     empty: Out(1)
     busy: Out(1)
 
@@ -152,6 +156,8 @@ class EventList(wiring.Component):
                 m.d.sync += [turn.eq(~turn), started.eq(self.more | left[0] | left[1])]
         event = Signal()
         payload = Signal(Event)
+        offered = self.even_events.valid | self.odd_events.valid
+        m.d.sync += self.hold.eq(event & reading & ~offered)
         # A list holds what has changed; a replay meets states that are no events.
         m.d.comb += event.eq(valid_1 & (~replaying | self.state_data.any()))
         with m.If(replaying):

@@ -29,6 +29,9 @@ class InputFront(wiring.Component):
         The previous input is zero whatever the memory holds (first step after a reset).
     even, odd : Out(stream of Event)
         Events of even and of odd inputs.
+    hold : Out(1)
+        One event is offered for the first time, and a byte of the other parity is being compared:
+        wait for it, for a walk of two costs no more than of one.
     changed : Out(1)
         An event was made since `start`.
     busy : Out(1)
@@ -43,6 +46,7 @@ class InputFront(wiring.Component):
     fresh: In(1)
     even: Out(event_stream())
     odd: Out(event_stream())
+    hold: Out(1)
     changed: Out(1)
     busy: Out(1)
     starved: Out(1)
@@ -130,6 +134,7 @@ class InputFront(wiring.Component):
                 remaining.eq(remaining - 1),
                 last.eq(remaining == 2),
             ]
+        m.d.sync += self.hold.eq(event & accept & ~offered)
         with m.If(offered):
             m.d.sync += self.changed.eq(1)
         with m.If(self.start):

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import reduce
+from operator import or_
 
-from amaranth.hdl import Elaboratable, Module, Signal
+from amaranth.hdl import Elaboratable, Module, Signal, Value
 
 
 class OneHot(Elaboratable):
@@ -42,6 +44,10 @@ class OneHot(Elaboratable):
             leave = Signal(name=f"leave_{name.lower()}")
             self._states[name] = here, enter, leave
         return self._states[name]
+
+    def entering(self, *names: str) -> Value:
+        """Return whether one of these states is that of the next cycle."""
+        return reduce(or_, [self._state(name)[1] for name in names])
 
     @contextmanager
     def state(self, name: str) -> Iterator[None]:

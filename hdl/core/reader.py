@@ -1,29 +1,20 @@
 """The reader: one pointer into the store, for records, parameters and the checksum."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.core.parameters import EngineParameters
 from hdl.core.signatures import (
-    STATE_ADDRESS_BITS,
     STORE_ADDRESS_BITS,
     THETA_BITS,
     EdgeConfig,
     Mode,
     PassConfig,
 )
-from models.image import (
-    HEADER_WORDS,
-    MAGIC,
-    NEXT_IS_LAST,
-    NOT_STORED,
-)
+from models.image import HEADER_WORDS, MAGIC
 
 CRC_POLYNOMIAL = 0xEDB88320  # CRC-32, reflected, as in zlib.crc32
-
-#: Low bits of the pointer that tell the header's words apart.
-HEADER_BITS = (HEADER_WORDS - 1).bit_length()
 
 
 class Header(data.Struct):
@@ -42,33 +33,33 @@ class Reader(wiring.Component):
 
     All of it lies in the store in the order of use, so one pointer that moves on serves all.
 
-    A record marks its own end, so the reader need not know what it reads. Only the header ends
-    at a fixed address, because it is read from a store that may hold anything.
-
-    Latency: a record of n words takes n + 1 cycles after `start`, the last of them marked by
-    `done`. The CRC takes ``8 * word_bytes + 2`` cycles a word, one bit a cycle, because a load
-    is rare and logic is dear.
+    All requests to read come a cycle ahead: the store's whole address hangs on the register that
+    they are joined in. What is read in a cycle stands in its registers two cycles later. The CRC
+    takes ``8 * word_bytes + 2`` cycles a word, one bit a cycle, because a load is rare and logic is
+    dear.
 
     Members
     -------
-    start : In(1)
-        Load the record at the pointer.
     home : In(1)
-        With `start`: load the header.
+        Move the pointer to the header.
     rewind : In(1)
         Move the pointer to the record of the inputs.
+    header_read : In(1)
+        A word of the header is read in the next cycle; the second one a cycle after the first.
+    edge_read, pass_read : In(1)
+        An edge, or a pass, is read in the next cycle.
+    prefetch : In(1)
+        Read a pass as soon as the parameters have been read.
     jump : In(1)
-        With `done` of a layer's record: move behind its parameters.
+        Two cycles after `edge_read`: move the pointer to the pass after that edge's layer.
     advance : In(1)
-        A parameter word is read in this cycle.
+        A parameter word is read in the next cycle.
     check : In(1)
         Compute the CRC of the words from 0 to the header's image size.
     address : Out(16)
         Store address; zero while nothing is read.
     data : In(4 * P)
         Word read, one cycle after its address.
-    done : Out(1)
-        The record's last word arrives; its registers are valid from the next cycle on.
     checking : Out(1)
     crc : Out(32)
     header : Out(Header)
@@ -78,8 +69,8 @@ class Reader(wiring.Component):
         Edge of the inputs, or of a layer's events.
     layer_pass : Out(PassConfig)
         Pass of a layer, or of the readout.
-    state_base : Out(8)
     minus_theta : Out(signed(9))
+        Of the layer whose edge was read last.
     image_words : Out(16)
         Words of the image, while the header is the last record read.
     """
@@ -88,22 +79,23 @@ class Reader(wiring.Component):
         self.parameters = parameters
         super().__init__(
             {
-                "start": In(1),
                 "home": In(1),
                 "rewind": In(1),
+                "header_read": In(1),
+                "edge_read": In(1),
+                "pass_read": In(1),
+                "prefetch": In(1),
                 "jump": In(1),
                 "advance": In(1),
                 "check": In(1),
                 "address": Out(STORE_ADDRESS_BITS),
                 "data": In(parameters.word_bits),
-                "done": Out(1),
                 "checking": Out(1),
                 "crc": Out(32),
                 "header": Out(Header),
                 "header_ok": Out(1),
                 "edge": Out(EdgeConfig),
                 "layer_pass": Out(PassConfig),
-                "state_base": Out(STATE_ADDRESS_BITS),
                 "minus_theta": Out(signed(THETA_BITS)),
                 "image_words": Out(16),
             }
@@ -112,69 +104,60 @@ class Reader(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         pointer = Signal(STORE_ADDRESS_BITS, reset_less=True)
-        loading = Signal()
-        arriving = Signal()
-        begun = Signal()
-        is_header = Signal(reset_less=True)
-        word = self.data[:16]
-        next_is_last = Signal()
-        not_stored = Signal()
+        awaited = Signal()  # a pass is to be read when the parameters have been
+        fetching = Signal()
+        reading = Signal()
         next_word = self._check(m, pointer)
-        m.d.comb += [
-            self.done.eq(arriving & ~loading),
-            next_is_last.eq(
-                (arriving & self.data[NEXT_IS_LAST])
-                | (is_header & (pointer[:HEADER_BITS] == HEADER_WORDS - 1))
+        m.d.comb += fetching.eq(awaited & ~self.advance)
+        m.d.sync += [
+            awaited.eq(self.prefetch | (awaited & self.advance)),
+            reading.eq(
+                self.header_read | self.edge_read | self.pass_read | fetching | self.advance
             ),
-            not_stored.eq(self.data[NOT_STORED] & ~is_header),
         ]
-        with m.If(loading | self.advance | self.checking):
+        with m.If(reading | self.checking):
             m.d.comb += self.address.eq(pointer)
-        with m.If(loading | self.advance | next_word):
+        with m.If(reading | next_word):
             m.d.sync += pointer.eq(pointer + 1)
-        m.d.sync += arriving.eq(loading)
-        with m.If(next_is_last):
-            m.d.sync += loading.eq(0)
-        with m.If(self.start):
-            m.d.sync += [loading.eq(1), is_header.eq(self.home)]
+        with m.If(self.jump):
+            m.d.sync += pointer.eq(self.data.word_select(1, STORE_ADDRESS_BITS))
         with m.If(self.rewind):
             m.d.sync += pointer.eq(HEADER_WORDS)
-        with m.If(self.jump & self.done):
-            m.d.sync += pointer.eq(word)
         with m.If(self.home | self.check):
             m.d.sync += pointer.eq(0)
 
-        # Words enter a chain of registers, so no field needs an enable of its own. The record's
-        # last word stays in the first register, whatever the record is; fields narrow towards
-        # the end of the chain.
         # Word formats: see models/image.py.
-        layer_pass, edge, header = self.layer_pass, self.edge, self.header
-        chain = [
-            Cat(edge.accumulator, edge.before_last),
-            Cat(layer_pass.accumulator, layer_pass.groups),
-            Cat(layer_pass.units, layer_pass.last_slot),
-            self.minus_theta,
-            self.state_base,
-        ]
-        header_chain = [
-            Cat(header.limit, header.layers, header.mode),
-            header.inputs,
-            Cat(header.outputs),
-            header.accumulators,
-        ]
-        with m.If(arriving & ~not_stored):
-            m.d.sync += edge.base.eq(word)
-            for here, registers in ((~is_header, chain), (is_header, header_chain)):
-                with m.If(here):
-                    m.d.sync += [
-                        to.eq(of)
-                        for to, of in zip(registers, [edge.base, *registers], strict=False)
-                    ]
-        m.d.comb += self.image_words.eq(edge.base)
-        with m.If(arriving & is_header):
-            with m.If(~begun):
-                m.d.sync += self.header_ok.eq(word == MAGIC)
-        m.d.sync += begun.eq(arriving)
+        arrives = {}
+        for name, asked in (
+            ("header", self.header_read),
+            ("edge", self.edge_read),
+            ("pass", self.pass_read | fetching),
+        ):
+            read = Signal(name=f"{name}_is_read")
+            arrives[name] = Signal(name=f"{name}_arrives")
+            m.d.sync += [read.eq(asked), arrives[name].eq(read)]
+        header_begun = Signal()
+        m.d.sync += header_begun.eq(arrives["header"])
+        word, header = self.data, self.header
+        with m.If(arrives["header"] | arrives["edge"]):
+            # A header's size comes last, and stays where an edge's base would.
+            m.d.sync += self.edge.base.eq(word[:STORE_ADDRESS_BITS])
+        with m.If(arrives["edge"]):
+            m.d.sync += Cat(self.edge.before_last, self.minus_theta).eq(
+                word[2 * STORE_ADDRESS_BITS :]
+            )
+        with m.If(arrives["pass"]):
+            m.d.sync += self.layer_pass.eq(word[: Shape.cast(PassConfig).width])
+        with m.If(arrives["header"]):
+            more = word[STORE_ADDRESS_BITS:]
+            with m.If(header_begun):
+                m.d.sync += Cat(header.inputs, header.outputs).eq(more)
+            with m.Else():
+                m.d.sync += [
+                    self.header_ok.eq(word[:STORE_ADDRESS_BITS] == MAGIC),
+                    Cat(header.accumulators, header.limit, header.layers, header.mode).eq(more),
+                ]
+        m.d.comb += self.image_words.eq(self.edge.base)
         return m
 
     def _check(self, m: Module, pointer: Signal) -> Signal:

@@ -8,8 +8,10 @@ from amaranth.lib.wiring import In, Out
 from hdl.core.arithmetic import add_with_carry
 from hdl.core.signatures import SCORE_ADDRESS_BITS, SUM_BITS
 
-#: Half-word address of the counters: behind the scores of 120 outputs.
-COUNTERS = 240
+#: Counters of 64 bits, four half-words each, behind the scores of 112 outputs, and the address of
+#: the first one.
+COUNTER_WORDS = 8
+COUNTERS = (1 << SCORE_ADDRESS_BITS) - 4 * COUNTER_WORDS
 
 
 class Readout(wiring.Component):
@@ -19,8 +21,8 @@ class Readout(wiring.Component):
     stand for these (the image gives the readout's pairs three idle slots). Latency: the label
     is final seven cycles after the last pair. The lowest index wins a tie.
 
-    The 64-bit counters lie in the same memory and use the same adder, sixteen bits a cycle,
-    at the end of a command: that is a third of the logic of two 64-bit counters.
+    The 64-bit counters lie in the same memory and use the same adder, sixteen bits a cycle
+    (`hdl.core.tally`).
 
     Members
     -------
@@ -34,8 +36,8 @@ class Readout(wiring.Component):
     accumulate : In(1)
         Add to the stored scores instead of replacing them.
     tally : In(1)
-        High for eight cycles: add `tally_data` to the half-words of the counters of cycles and of
-        events.
+        After `start`, high for as many cycles as the counters have half-words: add `tally_data` to
+        the next one.
     tally_data : In(16)
     label : Out(8)
         Index of the largest score so far.
@@ -73,7 +75,7 @@ class Readout(wiring.Component):
         m.d.comb += self.data.eq(read.data)
 
         # Stage 0: choose a half-word to add and read the stored one.
-        phase = Signal(3)
+        phase = Signal(2)
         pair = Signal(SCORE_ADDRESS_BITS - 2)
         active = Signal()
         storing = Signal()
@@ -81,8 +83,8 @@ class Readout(wiring.Component):
         half = Signal(16)
         m.d.comb += [active.eq(self.complete | storing), low.eq(~phase[1])]
         with m.If(active | self.tally):
-            m.d.sync += [phase.eq(phase + 1), storing.eq(active & (phase[:2] != 3))]
-            with m.If(phase[:2] == 3):
+            m.d.sync += [phase.eq(phase + 1), storing.eq(active & (phase != 3))]
+            with m.If(phase == 3):
                 m.d.sync += pair.eq(pair + 1)
         # Gates, not multiplexers: whoever is not asked is zero.
         sums = []
@@ -92,9 +94,10 @@ class Readout(wiring.Component):
         idle = Mux(self.tally, self.tally_data, self.write_data)
         m.d.comb += half.eq(sums[0] | sums[1] | (idle & (~active).replicate(16)))
         with m.If(self.tally):
-            m.d.comb += read.addr.eq(COUNTERS | phase)
+            counter = pair[: (COUNTER_WORDS - 1).bit_length()]
+            m.d.comb += read.addr.eq(COUNTERS | Cat(phase, counter))
         with m.Else():
-            m.d.comb += read.addr.eq(Mux(active, Cat(phase[:2], pair), self.address))
+            m.d.comb += read.addr.eq(Mux(active, Cat(phase, pair), self.address))
         addend = Signal(16, reset_less=True)
         address_1 = Signal(SCORE_ADDRESS_BITS, reset_less=True)
         keep_1 = Signal(reset_less=True)

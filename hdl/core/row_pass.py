@@ -32,14 +32,12 @@ class RowPass(wiring.Component):
     start : In(1)
         Begin the pass that `config` describes.
     config : In(PassConfig)
-        Stable during the pass. Its accumulators are those of the inputs' sums.
-    state_accumulator : In(7)
-        First accumulators of the states' sums; stable, too.
+        Stable while `busy`.
     advance : Out(1)
-        The next parameter word is read in this cycle: two behind the slot's accumulators, and
+        The next parameter word is read in the next cycle: two behind the slot's accumulators, and
         two words more than there are slots.
     parameter : In(Parameter)
-        Parameter word, one cycle after `advance`.
+        Parameter word, two cycles after `advance`.
     low_accumulator, high_accumulator : Out(7)
         Accumulators to read in the lower and the upper half of the lanes; zero from the second
         idle cycle on.
@@ -63,7 +61,6 @@ class RowPass(wiring.Component):
             {
                 "start": In(1),
                 "config": In(PassConfig),
-                "state_accumulator": In(LANE_ADDRESS_BITS),
                 "advance": Out(1),
                 "parameter": In(Parameter),
                 "low_accumulator": Out(LANE_ADDRESS_BITS),
@@ -122,7 +119,7 @@ class RowPass(wiring.Component):
             with m.Else():
                 m.d.sync += slot.eq(slot + 1)
         accumulators = []
-        for name, first in (("input", config.accumulator), ("state", self.state_accumulator)):
+        for name, first in (("input", config.accumulator), ("state", config.state_accumulator)):
             group = Signal(LANE_ADDRESS_BITS, name=f"{name}_group", reset_less=True)
             here = Signal(LANE_ADDRESS_BITS, name=f"{name}_here", reset_less=True)
             next_group = Signal(LANE_ADDRESS_BITS, name=f"{name}_next_group")
@@ -155,10 +152,10 @@ class RowPass(wiring.Component):
         m.d.comb += [
             add.eq(valid[6] & parameter.add),
             complete.eq(valid[6] & parameter.complete),
+            # So that they are read in stages 2 to 4.
+            self.advance.eq(valid[1] | valid[2] | valid[3]),
         ]
         m.d.sync += [
-            # In stages 2 to 4; a register, for all of the store's address bits hang on it.
-            self.advance.eq(valid[1] | valid[2] | valid[3]),
             parameter.eq(self.parameter),
             first.eq((first & ~add) | complete),
             self.complete.eq(complete),

@@ -1,10 +1,9 @@
 """The sequencer: the order of a step's phases, and nothing else."""
 
-from amaranth.hdl import Const, Module, Mux, Signal
+from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.core.arithmetic import add_with_carry
 from hdl.core.one_hot import OneHot
 from hdl.core.reader import Header
 from hdl.core.signatures import (
@@ -14,22 +13,15 @@ from hdl.core.signatures import (
     Operation,
 )
 
-#: Bits of what one command can add to the cycle and to the event counter.
-CYCLE_BITS = 17
-EVENT_BITS = 10
-
-#: Cycles at the end of each counted command that the counters themselves take.
-TALLY_CYCLES = 8 + 2
-
 
 class Sequencer(wiring.Component):
     """Run commands.
 
     A step is: input events, then for each layer its pass and its events, then the readout
-    where it is due. The phases of a step never overlap, which makes the order rules of
-    docs/architecture.md true by construction; the engine asserts them all the same. All
-    strobes depend on the state alone, so that no condition reaches a far register in the
-    cycle in which it arises.
+    where it is due. The phases of a step do not overlap, but for a pass's last units and its first
+    events, which makes the order rules of docs/architecture.md true by construction; the engine
+    asserts them all the same. Strobes depend on the state alone, or on a register with it, so that
+    no condition reaches a far register in the cycle in which it arises.
 
     A layer's pass is skipped when nothing reached its accumulators since its last pass: no
     event of its inputs in this step and none of its own in its last pass (a fixed point).
@@ -40,15 +32,16 @@ class Sequencer(wiring.Component):
         Accepted while idle.
     busy : Out(1)
         A command is being carried out.
-    even_event, odd_event, starved : In(1)
-        For the counters: events are walked; nothing to do but to wait for an input.
+    working : Out(1)
+        It is a step, a reset or a replay, whose cycles count.
+    idle : Out(1)
     network_valid : In(1)
     configured, configure_ok : Out(1)
         Strobe at the end of a configuration, and whether the header was right.
-    reader_* : to and from `Reader`
+    reader_* : to `Reader`
     clear, clear_address : Out
         Clear this accumulator of every lane; the address is zero while not clearing.
-    inputs_*, list_*, pass_*, readout_*, check_* : starts and states of the other parts
+    inputs_*, list_*, pass_*, readout_*, check_*, tally_* : starts and states of the other parts
     walker_busy : In(1)
     pass_reads : In(1)
         Accumulators are being read.
@@ -58,28 +51,26 @@ class Sequencer(wiring.Component):
         Events are a layer's, not the inputs'.
     gating, reading : Out(1)
         A pass's sums belong to the gate, or to the readout.
-    tally, tally_data : Out
-        See `Readout`. Cycles count steps, resets and replays, from the cycle after the command is
-        taken, the tally itself included.
     inputs_fresh, state_fresh, scores_fresh : Out(1)
         Nothing since the reset: previous inputs, states, scores are zero.
     """
 
     command: In(stream.Signature(CommandLayout))
     busy: Out(1)
-    even_event: In(1)
-    odd_event: In(1)
-    starved: In(1)
+    working: Out(1)
+    idle: Out(1)
     network_valid: In(1)
     configured: Out(1)
     configure_ok: Out(1)
     header: In(Header)
     header_ok: In(1)
-    reader_start: Out(1)
     reader_home: Out(1)
     reader_rewind: Out(1)
+    reader_header: Out(1)
+    reader_edge: Out(1)
+    reader_pass: Out(1)
+    reader_prefetch: Out(1)
     reader_jump: Out(1)
-    reader_done: In(1)
     clear: Out(1)
     clear_address: Out(LANE_ADDRESS_BITS)
     inputs_start: Out(1)
@@ -101,8 +92,9 @@ class Sequencer(wiring.Component):
     readout_start: Out(1)
     readout_busy: In(1)
     reading: Out(1)
-    tally: Out(1)
-    tally_data: Out(16)
+    tally_full: In(1)
+    tally_start: Out(1)
+    tally_busy: In(1)
     check_start: Out(1)
     check_busy: In(1)
     state_fresh: Out(1)
@@ -119,32 +111,40 @@ class Sequencer(wiring.Component):
         emitted_below = Signal(reset_less=True)
         unsettled = Signal(init=1)
         clearing = Signal(LANE_ADDRESS_BITS, reset_less=True)
-        tallying = Signal(4, reset_less=True)
         draining = Signal()
+        uncounted = Signal()
         # Conditions of several bits are registers, long stable when a state looks at them.
         last_layer = Signal(reset_less=True)
+        settled_now = Signal()
         settled = Signal(reset_less=True)
         finished = Signal(reset_less=True)
+        reads = Signal(reset_less=True)
         command = self.command.payload
         m.d.comb += [
             self.busy.eq(~self.command.ready),
+            self.working.eq(~uncounted),
+            settled_now.eq(~(unsettled | emitted_below | emitted.bit_select(layer, 1))),
+            self.list_replay.eq(replay),
+            self.list_more.eq(~finished),
+            self.clear_address.eq(clearing & self.clear.replicate(LANE_ADDRESS_BITS)),
         ]
         m.d.sync += [
             last_layer.eq(layer == self.header.layers),
-            settled.eq(~(unsettled | emitted_below | emitted.bit_select(layer, 1))),
+            settled.eq(settled_now),
             finished.eq(~self.pass_pending),
+            reads.eq(~replay & (due | (self.header.mode != Mode.LAST))),
             self.draining.eq(draining),
         ]
-        uncounted = Signal()
-        cycles = Signal(CYCLE_BITS, init=TALLY_CYCLES)
-        events = Signal(EVENT_BITS)
-        with m.If(~uncounted & ~self.starved):
-            m.d.sync += cycles.eq(cycles + 1)
-        with m.If(self.even_event | self.odd_event):
-            both = self.even_event & self.odd_event
-            m.d.sync += events.eq(add_with_carry(events, both, Const(1, 1)))
 
         m.submodules.fsm = fsm = OneHot(m, init="BOOT")
+        # The states in which records are read; the reader is told a cycle ahead.
+        m.d.comb += [
+            self.reader_header.eq(fsm.entering("HEADER", "HEADER_END")),
+            self.reader_edge.eq(
+                fsm.entering("STEP", "BEGIN_LAYER", "SKIP", "REPLAY", "REPLAY_EDGE")
+            ),
+            self.reader_pass.eq(fsm.entering("STEP_PASS", "SKIP_PASS", "REPLAY_PASS")),
+        ]
         with fsm.state("BOOT"):
             # After power-up or a link's SYNC: a network that is there is read again.
             m.d.comb += uncounted.eq(1)
@@ -155,7 +155,12 @@ class Sequencer(wiring.Component):
                 fsm.go("IDLE")
 
         with fsm.state("IDLE"):
-            m.d.comb += [self.command.ready.eq(1), uncounted.eq(1), self.reader_rewind.eq(1)]
+            m.d.comb += [
+                self.command.ready.eq(~self.tally_full),
+                self.idle.eq(1),
+                uncounted.eq(1),
+                self.reader_rewind.eq(1),
+            ]
             m.d.sync += [
                 due.eq(command.due),
                 replay.eq(command.op == Operation.REPLAY),
@@ -164,28 +169,39 @@ class Sequencer(wiring.Component):
                 layer.eq(0),
                 clearing.eq(0),
             ]
-            with m.If(self.command.valid), m.Switch(command.op):
+            with m.If(self.tally_full):
+                fsm.go("TALLY")
+            with m.Elif(self.command.valid), m.Switch(command.op):
                 with m.Case(Operation.STEP):
                     fsm.go("STEP")
                 with m.Case(Operation.RESET):
                     fsm.go("CLEAR")
                 with m.Case(Operation.REPLAY):
                     fsm.go("REPLAY")
+                with m.Case(Operation.TALLY):
+                    fsm.go("TALLY")
                 with m.Default():
                     fsm.go("CONFIGURE")
 
         # Configuration and checksum: the header first.
         with fsm.state("CONFIGURE"):
-            m.d.comb += uncounted.eq(1)
+            m.d.comb += [uncounted.eq(1), self.reader_home.eq(1)]
             m.d.sync += configuring.eq(1)
-            m.d.comb += [self.reader_start.eq(1), self.reader_home.eq(1)]
-            fsm.go("READ_HEADER")
+            fsm.go("HEADER")
 
-        with fsm.state("READ_HEADER"):
+        with fsm.state("HEADER"):
             m.d.comb += uncounted.eq(1)
-            with m.If(self.reader_done & checking):
+            fsm.go("HEADER_END")
+
+        with fsm.state("HEADER_END"):
+            m.d.comb += uncounted.eq(1)
+            fsm.go("HEADER_ARRIVES")
+
+        with fsm.state("HEADER_ARRIVES"):
+            m.d.comb += uncounted.eq(1)
+            with m.If(checking):
                 fsm.go("CHECK")
-            with m.Elif(self.reader_done):
+            with m.Else():
                 fsm.go("CONFIGURED")
 
         with fsm.state("CONFIGURED"):
@@ -210,11 +226,7 @@ class Sequencer(wiring.Component):
 
         # Reset.
         with fsm.state("CLEAR"):
-            m.d.comb += [
-                uncounted.eq(configuring),
-                self.clear_address.eq(clearing),
-                self.clear.eq(1),
-            ]
+            m.d.comb += [uncounted.eq(configuring), self.clear.eq(1)]
             m.d.sync += [
                 clearing.eq(clearing + 1),
                 self.inputs_fresh.eq(1),
@@ -223,60 +235,30 @@ class Sequencer(wiring.Component):
                 unsettled.eq(1),
             ]
             with m.If(clearing == self.header.accumulators):
-                with m.If(configuring):
-                    fsm.go("IDLE")
-                with m.Else():
-                    fsm.go("BEGIN_TALLY")
+                fsm.go("IDLE")
 
-        # A step's inputs.
+        # A step's inputs. Their edge and the first layer's pass are read while the first of them
+        # are compared.
         with fsm.state("STEP"):
-            m.d.comb += self.reader_start.eq(1)
-            fsm.go("READ_INPUT")
-
-        with fsm.state("READ_INPUT"):
-            with m.If(self.reader_done):
-                fsm.go("BEGIN_INPUT")
-
-        with fsm.state("BEGIN_INPUT"):
             m.d.comb += self.inputs_start.eq(1)
+            fsm.go("STEP_PASS")
+
+        with fsm.state("STEP_PASS"):
+            m.d.sync += emitted_below.eq(self.inputs_changed)
             fsm.go("INPUT")
 
         with fsm.state("INPUT"):
+            m.d.sync += emitted_below.eq(self.inputs_changed)
             with m.If(~self.inputs_busy & ~self.walker_busy):
-                fsm.go("END_INPUT")
-
-        with fsm.state("END_INPUT"):
-            m.d.sync += [self.inputs_fresh.eq(0), emitted_below.eq(self.inputs_changed)]
-            m.d.comb += self.reader_start.eq(1)
-            fsm.go("READ_LAYER")
-
-        # A layer.
-        with fsm.state("REPLAY"):
-            m.d.sync += [self.state_fresh.eq(0), self.scores_fresh.eq(0), unsettled.eq(1)]
-            # The layers' records follow that of the inputs.
-            m.d.comb += self.reader_start.eq(1)
-            fsm.go("SKIP_INPUT")
-
-        with fsm.state("SKIP_INPUT"):
-            with m.If(self.reader_done):
-                fsm.go("NEXT_LAYER")
-
-        with fsm.state("NEXT_LAYER"):
-            m.d.comb += self.reader_start.eq(1)
-            fsm.go("READ_LAYER")
-
-        with fsm.state("READ_LAYER"):
-            m.d.comb += [self.list_clear.eq(1), self.reader_jump.eq(replay | settled)]
-            with m.If(self.reader_done):
-                with m.If(replay):
-                    fsm.go("BEGIN_DRAIN")
-                with m.Elif(settled):
-                    fsm.go("END_LAYER")
+                with m.If(settled):
+                    fsm.go("SKIP")
                 with m.Else():
                     fsm.go("BEGIN_LAYER")
 
+        # A layer. Its pass has been read; its edge and its parameters follow.
         with fsm.state("BEGIN_LAYER"):
-            m.d.comb += self.pass_start.eq(1)
+            m.d.comb += [self.pass_start.eq(1), self.list_clear.eq(1)]
+            m.d.sync += self.inputs_fresh.eq(0)
             fsm.go("PASS")
 
         with fsm.state("PASS"):
@@ -286,74 +268,101 @@ class Sequencer(wiring.Component):
 
         # The pass's last units are still under way.
         with fsm.state("BEGIN_DRAIN"):
-            m.d.comb += [self.list_drain.eq(1), draining.eq(1), self.gating.eq(~replay)]
+            m.d.comb += [
+                self.list_drain.eq(1),
+                self.reader_prefetch.eq(1),
+                draining.eq(1),
+                self.gating.eq(~replay),
+            ]
             fsm.go("DRAIN")
 
         with fsm.state("DRAIN"):
             m.d.comb += [draining.eq(1), self.gating.eq(~replay)]
-            with m.If(~self.list_busy & ~self.walker_busy):
-                fsm.go("END_LAYER")
-
-        with fsm.state("END_LAYER"):
             m.d.sync += [
                 emitted.bit_select(layer, 1).eq(~self.list_empty),
                 emitted_below.eq(~self.list_empty),
-                layer.eq(layer + 1),
             ]
-            with m.If(~last_layer):
-                fsm.go("NEXT_LAYER")
-            with m.Elif(replay):
-                fsm.go("BEGIN_TALLY")
+            with m.If(~self.list_busy & ~self.walker_busy):
+                with m.If(last_layer):
+                    fsm.go("END_STEP")
+                with m.Else():
+                    fsm.go("NEXT_LAYER")
+
+        with fsm.state("NEXT_LAYER"):
+            m.d.sync += layer.eq(layer + 1)
+            with m.If(replay):
+                fsm.go("REPLAY_EDGE")
             with m.Else():
+                fsm.go("NEXT_PASS")
+
+        with fsm.state("NEXT_PASS"):
+            with m.If(settled_now):
+                fsm.go("SKIP")
+            with m.Else():
+                fsm.go("BEGIN_LAYER")
+
+        # A layer that stands still: only what follows it is looked for.
+        with fsm.state("SKIP"):
+            m.d.sync += self.inputs_fresh.eq(0)
+            fsm.go("SKIP_JUMP")
+
+        with fsm.state("SKIP_JUMP"):
+            m.d.comb += self.reader_jump.eq(1)
+            m.d.sync += emitted_below.eq(0)
+            fsm.go("SKIP_PASS")
+
+        with fsm.state("SKIP_PASS"):
+            fsm.go("SKIPPED")
+
+        with fsm.state("SKIPPED"):
+            with m.If(last_layer):
                 fsm.go("END_STEP")
-
-        with fsm.state("END_STEP"):
-            m.d.sync += [self.state_fresh.eq(0), unsettled.eq(0)]
-            with m.If(due | (self.header.mode != Mode.LAST)):
-                fsm.go("BEGIN_READOUT")
             with m.Else():
-                fsm.go("BEGIN_TALLY")
+                fsm.go("NEXT_LAYER")
 
-        # The readout.
-        with fsm.state("BEGIN_READOUT"):
-            m.d.comb += self.reader_start.eq(1)
-            fsm.go("READ_READOUT")
-
-        with fsm.state("READ_READOUT"):
-            m.d.comb += self.readout_start.eq(1)
-            with m.If(self.reader_done):
-                fsm.go("START_READOUT")
-
-        with fsm.state("START_READOUT"):
-            m.d.comb += self.pass_start.eq(1)
-            fsm.go("READOUT")
+        # The readout, if it is due. Its pass has been read, too.
+        with fsm.state("END_STEP"):
+            m.d.comb += [self.readout_start.eq(reads), self.pass_start.eq(reads)]
+            m.d.sync += [self.state_fresh.eq(0), unsettled.eq(replay)]
+            with m.If(reads):
+                fsm.go("READOUT")
+            with m.Else():
+                fsm.go("IDLE")
 
         with fsm.state("READOUT"):
             m.d.comb += self.reading.eq(1)
             with m.If(finished & ~self.readout_busy):
                 m.d.sync += self.scores_fresh.eq(0)
-                fsm.go("BEGIN_TALLY")
+                fsm.go("IDLE")
+
+        # A replay: each layer's states are its events.
+        with fsm.state("REPLAY"):
+            # The inputs' edge lies before the first layer's pass.
+            m.d.sync += [self.state_fresh.eq(0), self.scores_fresh.eq(0)]
+            fsm.go("REPLAY_PASS")
+
+        with fsm.state("REPLAY_PASS"):
+            fsm.go("REPLAY_EDGE")
+
+        with fsm.state("REPLAY_EDGE"):
+            m.d.comb += self.list_clear.eq(1)
+            fsm.go("REPLAY_JUMP")
+
+        with fsm.state("REPLAY_JUMP"):
+            m.d.comb += self.reader_jump.eq(1)
+            fsm.go("BEGIN_DRAIN")
 
         # The counters.
-        with fsm.state("BEGIN_TALLY"):
-            m.d.comb += [uncounted.eq(1), self.readout_start.eq(1)]
-            m.d.sync += [
-                tallying.eq(0),
-                self.tally.eq(1),
-                self.tally_data.eq(cycles[:16]),
-            ]
-            fsm.go("TALLY")
-
         with fsm.state("TALLY"):
+            m.d.comb += [uncounted.eq(1), self.tally_start.eq(1), self.readout_start.eq(1)]
+            fsm.go("TALLY_BEGUN")
+
+        with fsm.state("TALLY_BEGUN"):
             m.d.comb += uncounted.eq(1)
-            m.d.sync += [
-                tallying.eq(tallying + 1),
-                self.tally.eq(~tallying[:3].all()),
-                # What the next half-word grows by.
-                self.tally_data.eq(Mux(tallying == 0, cycles[16:], Mux(tallying == 3, events, 0))),
-            ]
-            with m.If(tallying[3]):
-                m.d.sync += [self.tally.eq(0), cycles.eq(TALLY_CYCLES), events.eq(0)]
+            fsm.go("TALLYING")
+
+        with fsm.state("TALLYING"):
+            m.d.comb += uncounted.eq(1)
+            with m.If(~self.tally_busy):
                 fsm.go("IDLE")
-        m.d.comb += [self.list_replay.eq(replay), self.list_more.eq(~finished)]
         return m

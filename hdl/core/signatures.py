@@ -37,18 +37,21 @@ class EdgeConfig(data.Struct):
     ``base + s div 2``, so `base` is shifted for sources that are not numbered from zero on."""
 
     base: STORE_ADDRESS_BITS
-    accumulator: LANE_ADDRESS_BITS
     before_last: LANE_ADDRESS_BITS  # accumulator of the last word but one
 
 
 class PassConfig(data.Struct):
-    """A pass over the rows of a layer, or of the readout. Where the sums of the states lie is where
-    the layer's own edge begins."""
+    """A pass over the rows of a layer, or of the readout (see `models.image`).
+
+    Where the sums of the states lie is where the layer's own edge begins.
+    """
 
     units: SOURCE_BITS
     last_slot: 3
-    accumulator: LANE_ADDRESS_BITS
+    accumulator: LANE_ADDRESS_BITS  # of the inputs' sums
     groups: LANE_ADDRESS_BITS
+    state_accumulator: LANE_ADDRESS_BITS
+    state_base: STATE_ADDRESS_BITS
 
 
 class Parameter(data.Struct):
@@ -93,6 +96,7 @@ class Operation(enum.Enum, shape=3):
     REPLAY = 2
     CONFIGURE = 3
     CHECK = 4
+    TALLY = 5  # bring the counters up to date
 
 
 class Mode(enum.Enum, shape=2):

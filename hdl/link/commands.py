@@ -41,8 +41,8 @@ _NEEDS_NETWORK = (
     Command.REPLAY,
 )
 
-#: The counters as scores, in the order of the answer to COUNTERS. The engine keeps cycles and
-#: events, the link steps, damaged frames and requests (see `CommandUnit`, "Counters").
+#: The link's counters as scores, in the order of the answer to COUNTERS; the others are the
+#: engine's (see `CommandUnit`, "Counters").
 STEPS_LOW, STEPS_HIGH, LINK_ERRORS, REQUESTS = 2, 3, 6, 7
 
 #: Strobes of the control that the registers carry out.
@@ -76,11 +76,11 @@ class CommandUnit(wiring.Component):
     so this costs nothing and keeps every path short. A step's inputs do not pass through here:
     the engine takes them from the request's stream, one a cycle.
 
-    Counters. All counters lie behind the scores in the engine's score memory, 64 bits of
-    cycles, of events and of steps, 32 of damaged frames and of requests. The engine adds to
-    the first two at the end of a command; the others are incremented here, byte by byte, by
-    the path that otherwise sends scores: about 200 cycles after each step and each request.
-    A SYNC in this time may lose an increment, or its carry into the next half-word.
+    Counters. All counters lie behind the scores in the engine's score memory, 64 bits each, but 32
+    of damaged frames and of requests. Steps, damaged frames and requests are incremented here, byte
+    by byte, by the path that otherwise sends scores: about 200 cycles after each step and each
+    request. The engine counts the rest, and brings it up to date when it is told to, before any of
+    it is sent. A SYNC in this time may lose an increment, or its carry into the next half-word.
 
     Parameters
     ----------
@@ -263,7 +263,7 @@ class CommandUnit(wiring.Component):
         m.d.sync += [
             units.eq(Mux(stepping, engine.outputs_count, request)),
             units_done.eq(
-                Mux(counting, Mux(stepping, address[0], address[3]), (sent ^ ~units).all())
+                Mux(counting, Mux(stepping, address[0], address[4]), (sent ^ ~units).all())
             ),
         ]
         for command in Command:

@@ -188,8 +188,9 @@ class CommandRegisters(wiring.Component):
         score = Signal(SCORE_ADDRESS_BITS - 1)
         m.d.comb += [score.eq(self.address), self.score_address.eq(Cat(half, score))]
         with m.If(self.counting):
-            # Steps come before events in the answer, and after them in the memory.
-            swapped = Cat(self.address[0], self.address[2], self.address[1])
+            # Steps come before events in the answer, and after them in the memory; so do the
+            # cycles that read lanes and those that wait for an input.
+            swapped = Cat(self.address[0], self.address[2], self.address[1], self.address[3])
             m.d.comb += score.eq(swapped | COUNTERS_SCORE)
         return m
 

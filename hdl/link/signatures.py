@@ -72,13 +72,14 @@ def engine_signature(word_bits: int) -> Signature:
         The last CHECK's result.
     score_address, score_data : 8, 16
         Half-word `2 * output + half` of the scores, read one cycle after its address. From
-        `hdl.core.readout.COUNTERS` on: cycles and events, 64 bits each, kept by the engine;
-        steps, 64 bits, link errors and requests, 32 bits each, kept by the link.
+        `hdl.core.readout.COUNTERS` on: those of the engine (`hdl.core.tally`), 64 bits each and up
+        to date after a TALLY; steps, 64 bits, link errors and requests, 32 bits each, kept by the
+        link.
     score_write, score_write_data : 1, 16
         Strobe to write at `score_address`.
     state_address, state_data : 8, 8
         State of a unit, read one cycle after its address. The address is zero while any
-        command but CHECK is carried out: the engine ORs its own into it.
+        command but CHECK and TALLY is carried out: the engine ORs its own into it.
     state_write, state_write_data : 1, 8
         Strobe to write at `state_address`.
     store_address, store_write, store_write_data : 16, 1, `word_bits`

@@ -66,7 +66,7 @@ def counters(payload):
     return dict(
         zip(
             ("cycles", "steps", "events", "errors", "requests"),
-            struct.unpack("<QQQII", payload),
+            struct.unpack("<QQQII", payload[:32]),
             strict=True,
         )
     )

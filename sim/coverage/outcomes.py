@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 _HALF = 16
 
@@ -42,8 +42,10 @@ def scores_seen(hits: Counter[str], mode: str, scores: Sequence[int], label: int
     hits.update(f"answer: {name}" for name, was in seen.items() if was)
 
 
-def counters_seen(hits: Counter[str], before: Sequence[int], after: Sequence[int]) -> None:
+def counters_seen(
+    hits: Counter[str], before: Mapping[str, int], after: Mapping[str, int]
+) -> None:
     """Count what the counters of cycles and events show, before and after a command."""
-    for name, old, new in zip(("cycles", "events"), before, after, strict=True):
-        if new >> _HALF != old >> _HALF:
+    for name in ("cycles", "events"):
+        if after[name] >> _HALF != before[name] >> _HALF:
             hits[f"counter: {name} carry"] += 1

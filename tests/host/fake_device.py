@@ -188,7 +188,7 @@ class FakeDevice:
         o = self.options
         crc = zlib.crc32(self._words(self.image_words))
         head = (o.version, o.lanes, o.fraction_bits, word_bytes(o.lanes), o.store_words)
-        sizes = (128, 256, 512, 120, o.rx_capacity, o.tx_capacity, 48000)
+        sizes = (128, 256, 512, 112, o.rx_capacity, o.tx_capacity, 48000)
         flags = int(self.network is not None) | 2
         return struct.pack("<4BI6HIBII", *head, *sizes, flags, self.image_words, crc)
 
@@ -300,7 +300,7 @@ class FakeDevice:
     def _counters(self, payload: bytes) -> bytes:
         self._length(payload, 0)
         return struct.pack(
-            "<QQQII", self.busy, self.steps, self.events, self.link_errors, self.frames
+            "<QQQII32x", self.busy, self.steps, self.events, self.link_errors, self.frames
         )
 
     @staticmethod

@@ -18,14 +18,14 @@ BEGIN, END = "<!-- example: begin -->\n", "<!-- example: end -->"
 def exchanges() -> list[tuple[str, str, Frame]]:
     """Return (who sends, what it means, frame): a device of 16 lanes, a network of I = 4, C = 3."""
     identity = struct.pack(
-        "<4BI6HIBII", 1, 16, 5, 8, 16384, 128, 256, 512, 120, 511, 511, 48000, 2, 0, 0
+        "<4BI6HIBII", 1, 16, 5, 8, 16384, 128, 256, 512, 112, 511, 511, 48000, 2, 0, 0
     )
     words = struct.pack("<H2Q", 16, 0x0000ADD1, 0x8000000100000003)
     steps = bytes([StepFlags.FIRST | StepFlags.LAST]) + struct.pack(
         "<8b", 1, -1, 127, 0, 0, 0, 0, 5
     )
     record = struct.pack("<HI3iI", 2, 1234, -7, 0, 70000, 1234)
-    counters = struct.pack("<QQQII", 1234, 2, 57, 1, 7)
+    counters = struct.pack("<QQQIIQQQQ", 1234, 2, 57, 1, 7, 600, 300, 0, 9999)
     return [
         ("host", "SYNC, sequence 0, nonce 0x1234", Frame(0, 0, Command.SYNC, b"\x34\x12")),
         ("device", "nonce, version 1", Frame(0, Status.OK, Command.SYNC, b"\x34\x12\x01")),

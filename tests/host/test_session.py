@@ -56,7 +56,7 @@ def test_sequence_numbers_wrap():
     device = fake_device()
     session = open_session(FakeLine(device))
     for _ in range(700):
-        session.request(Command.COUNTERS, b"", 32)
+        session.request(Command.COUNTERS, b"", 64)
     assert device.frames == 701
 
 
@@ -128,7 +128,7 @@ def test_a_device_that_falls_silent_later_is_an_error_in_bounded_time():
             write(session, address)
     assert line.clock - start <= 16 * 0.15 + 0.2
     with pytest.raises(DeviceTimeout):
-        session.request(Command.COUNTERS, b"", 32)
+        session.request(Command.COUNTERS, b"", 64)
 
 
 def test_unplugging_is_an_error():
@@ -136,17 +136,17 @@ def test_unplugging_is_an_error():
     session = open_session(line)
     line.unplugged_at = line.clock
     with pytest.raises(LinkError, match="unplugged"):
-        session.request(Command.COUNTERS, b"", 32)
+        session.request(Command.COUNTERS, b"", 64)
 
 
 def test_a_device_that_restarted_is_an_error_not_a_wrong_answer():
     device = fake_device()
     line = FakeLine(device)
     session = open_session(line)
-    session.request(Command.COUNTERS, b"", 32)
+    session.request(Command.COUNTERS, b"", 64)
     line.device = fake_device()
     with pytest.raises(DeviceTimeout):
-        session.request(Command.COUNTERS, b"", 32)
+        session.request(Command.COUNTERS, b"", 64)
     assert line.device.frames == 0
 
 
@@ -159,7 +159,7 @@ def test_what_was_on_the_line_before_opening_is_ignored():
     # The first program is gone; its responses, and half a frame of garbage, are still coming.
     device.feed(b"\x05\x11\x22")
     second = open_session(FakeLine(device))
-    assert len(second.request(Command.COUNTERS, b"", 32)) == 32
+    assert len(second.request(Command.COUNTERS, b"", 64)) == 64
 
 
 def test_an_answer_to_an_earlier_sync_is_not_taken_for_ours():
@@ -168,7 +168,7 @@ def test_an_answer_to_an_earlier_sync_is_not_taken_for_ours():
     receive = line.receive
     line.receive = lambda timeout: stale.pop() if stale else receive(timeout)
     session = open_session(line)
-    assert len(session.request(Command.COUNTERS, b"", 32)) == 32
+    assert len(session.request(Command.COUNTERS, b"", 64)) == 64
 
 
 def test_another_protocol_version_is_named():
@@ -178,8 +178,8 @@ def test_another_protocol_version_is_named():
 
 def test_an_answer_of_the_wrong_length_is_not_believed():
     session = open_session(FakeLine(fake_device()))
-    with pytest.raises(DeviceTimeout, match="32 bytes where COUNTERS with 31 was due"):
-        session.request(Command.COUNTERS, b"", 31)
+    with pytest.raises(DeviceTimeout, match="64 bytes where COUNTERS with 63 was due"):
+        session.request(Command.COUNTERS, b"", 63)
 
 
 def test_an_answer_that_no_response_can_hold_is_refused_before_sending():
@@ -194,4 +194,4 @@ def test_a_closed_session_says_so():
     session.close()
     assert line.closed
     with pytest.raises(LinkError, match="closed"):
-        session.request(Command.COUNTERS, b"", 32)
+        session.request(Command.COUNTERS, b"", 64)

@@ -40,8 +40,8 @@ def test_drawn_network_equals_golden_and_cycle_model(case):
 MUTANTS = {
     "a pass is skipped though its inputs have changed": (
         Sequencer,
-        "emitted_below.eq(self.inputs_changed)",
-        "emitted_below.eq(0)",
+        "settled_now.eq(~(unsettled | emitted_below | ",
+        "settled_now.eq(~(unsettled | (emitted_below & layer.any()) | ",
     ),
     "a c row is shifted as far as its z row": (
         RowPass,

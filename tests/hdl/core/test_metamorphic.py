@@ -64,7 +64,7 @@ def play_permuted(network, sequences, orders, same_cycles):
         {
             **one,
             "state": permuted_state(one["state"], orders),
-            "cycles": (one if same_cycles else other)["cycles"],
+            **{what: (one if same_cycles else other)[what] for what in ("cycles", "adding")},
         }
         for one, other in zip(after_load(here), after_load(there), strict=True)
     ]

@@ -16,8 +16,8 @@ from sim.mutants import Mutant, mutated
 from tests.hdl.core.play import play
 
 LANES = 12
-#: Word of a layer's record with the first accumulator of its events (models/image.py).
-EDGE_WORD = 4
+#: Bit of a layer's pass at which the first accumulator of its events begins (models/image.py).
+EDGE_BIT = 26
 #: Wide enough for a walk to last longer than a record takes to read, and soon at rest.
 NETWORK = random_network(
     2, inputs=3, units=(80, 5), outputs=40, hb=4, mode="every", shifts=(0, 3), density=0.3
@@ -43,10 +43,11 @@ def test_unchanged_engine_keeps_the_rules():
 
 
 WAIT_INPUT = """with m.If(~self.inputs_busy & ~self.walker_busy):
-                fsm.go("END_INPUT")"""
+                with m.If(settled):"""
 PASS_END = "with m.If(~self.pass_reads):"
 WAIT_DRAIN = """with m.If(~self.list_busy & ~self.walker_busy):
-                fsm.go("END_LAYER")"""
+                with m.If(last_layer):
+                    fsm.go("END_STEP")"""
 CLEARED = """self.scores_fresh.eq(1),
                 unsettled.eq(1),"""
 TOO_EARLY = "pass before its deltas|events do not begin"
@@ -73,9 +74,10 @@ MUTANTS = {
     ),
     "rule 5: reset does not wait for the events of a step": (
         WAIT_DRAIN,
-        WAIT_DRAIN.replace("~self.list_busy & ~self.walker_busy", "1").replace(
-            "END_LAYER", "CLEAR"
-        ),
+        WAIT_DRAIN.replace(
+            "~self.list_busy & ~self.walker_busy",
+            "last_layer | (~self.list_busy & ~self.walker_busy)",
+        ).replace("END_STEP", "CLEAR"),
         "reset while events are under way",
     ),
     "rule 6: a reset leaves the knowledge of a fixed point": (
@@ -89,8 +91,8 @@ MUTANTS = {
         "is .*, not ",
     ),
     "rule 6: a pass is skipped though its inputs have changed": (
-        "emitted_below.eq(self.inputs_changed)",
-        "emitted_below.eq(0)",
+        "settled_now.eq(~(unsettled | emitted_below | ",
+        "settled_now.eq(~(unsettled | (emitted_below & layer.any()) | ",
         "is .*, not ",
     ),
 }
@@ -115,9 +117,9 @@ def test_mutant_is_caught(mutant):
 def test_rule_3_events_fed_to_another_layer_are_caught(layer, accumulator, caught):
     made = script()
     image = compile_image(NETWORK, LANES)
-    at = image.layout.layers[layer].record + EDGE_WORD
+    at = image.layout.layers[layer].record
     words = made.operations[0]["words"]
-    words[at] = words[at] & ~0x7F | accumulator
+    words[at] = words[at] & ~(0x7F << EDGE_BIT) | accumulator << EDGE_BIT
     with pytest.raises(AssertionError, match=caught):
         play(made)
 

@@ -38,6 +38,7 @@ class EngineModel:
         self.states = [0] * STATES
         self.halves = [0] * HALVES
         self.log: list[tuple[Any, ...]] = []
+        self.updates = 0  # how often the counters were asked to be up to date
         self.total = 0
         self.busy = False
         self.word_bytes = len(port.store_write_data) // 8
@@ -52,7 +53,7 @@ class EngineModel:
         return zlib.crc32(b"".join(w.to_bytes(self.word_bytes, "little") for w in words))
 
     def counter(self, number: int) -> int:
-        """Return one of the four 64-bit counters in the score memory."""
+        """Return one of the 64-bit counters in the score memory."""
         first = COUNTERS + 4 * number
         return sum(self.halves[first + n] << 16 * n for n in range(4))
 
@@ -119,7 +120,7 @@ class EngineModel:
 
     async def _carry_out(self, ctx: Any, operation: Operation, due: int) -> None:
         port = self.port
-        if operation != Operation.CHECK:
+        if operation not in (Operation.CHECK, Operation.TALLY):
             assert ctx.get(port.state_address) == 0, "the engine ORs its own address"
         if operation == Operation.STEP:
             inputs = await self._take(ctx)
@@ -134,6 +135,8 @@ class EngineModel:
         elif operation == Operation.CHECK:
             ctx.set(port.crc32, self.crc())
             self.log.append(("CHECK",))
+        elif operation == Operation.TALLY:
+            self.updates += 1
         else:
             if operation == Operation.CONFIGURE:
                 self.valid = self.acceptable

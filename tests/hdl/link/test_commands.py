@@ -6,6 +6,7 @@ import struct
 import pytest
 
 from hdl.core.parameters import EngineParameters
+from hdl.core.readout import COUNTERS
 from hdl.core.signatures import Mode
 from hdl.link.commands import CommandUnit
 from models.protocol import PROTOCOL_VERSION, Command, DeviceFlags, Region, Status, StepFlags
@@ -313,20 +314,27 @@ def test_state_of_scores():
 def test_counters():
     data = rows(6)
     requests = [(Command.RESET, b""), steps(0, data[:4]), steps(0, data[4:]), (99, b"")]
-    bench = Bench([*requests, (Command.COUNTERS, b"")], errors=3)
+
+    def counted(engine):
+        for number, count in ((4, 40), (5, 50), (6, 60), (7, 70)):
+            engine.halves[COUNTERS + 4 * number] = count
+
+    bench = Bench([counted, *requests, (Command.COUNTERS, b"")], errors=3)
     cycles, events = bench.engine.counter(0), bench.engine.counter(1)
     assert cycles == 10 + sum(100 + n for n in range(1, 7))
     assert events == 24
-    expected = struct.pack("<QQQII", cycles, 6, events, 3, len(requests))
+    expected = struct.pack("<QQQIIQQQQ", cycles, 6, events, 3, len(requests), 40, 60, 50, 70)
     assert bench.responses[-1] == (Status.OK, expected)
+    assert bench.engine.updates == 3, "for two answers to STEPS and for the counters"
 
 
 def test_counters_carry():
     def near_overflow(engine):
-        engine.halves[248:256] = [0xFFFF, 0xFFFF, 0xFFFF, 5, 0xFFFF, 1, 0x00FF, 0]
+        steps_errors = slice(COUNTERS + 8, COUNTERS + 16)
+        engine.halves[steps_errors] = [0xFFFF, 0xFFFF, 0xFFFF, 5, 0xFFFF, 1, 0x00FF, 0]
 
     bench = Bench([near_overflow, steps(0, rows(1)), (Command.COUNTERS, b"")], errors=1)
-    _, step_count, _, errors, requests = struct.unpack("<QQQII", bench.responses[1][1])
+    _, step_count, _, errors, requests = struct.unpack("<QQQII", bench.responses[1][1][:32])
     assert step_count == 6 << 48
     assert errors == 2 << 16
     # The error was counted before the first request, which was counted before this one.
