@@ -76,6 +76,8 @@ class Board:
         Amaranth's resource name of the LED that shows a valid network.
     logic_cells : int
         Logic cells of the device.
+    dsp : int
+        Multiplier blocks of the device; no build may use one.
     lanes : int
         Default number of lanes P.
     """
@@ -91,6 +93,7 @@ class Board:
     led: str
     memories: Memories
     logic_cells: int
+    dsp: int
     lanes: int
 
     def platform(self) -> Any:
@@ -157,6 +160,7 @@ def load_board(name: str, folder: Path = CONSTRAINTS) -> Board:
             *(memories.count(key) for key in ("ebr", "ebr_bits", "spram", "spram_bits"))
         ),
         logic_cells=board.count("logic_cells"),
+        dsp=board.count("dsp"),
         lanes=board.count("lanes"),
     )
     for section in (board, clock, pll, link, memories):

@@ -17,6 +17,7 @@ def test_icebreaker_is_what_the_vendor_says():
     board = load_board("icebreaker")
     assert (board.device, board.package) == ("iCE40UP5K", "sg48")
     assert (board.memories.ebr, board.memories.spram, board.logic_cells) == (30, 4, 5280)
+    assert board.dsp == 8
     assert board.clock.input_mhz == 12 and board.clock.target_mhz == 48
     assert board.link.baud == 3_000_000 and board.lanes == 16
 

@@ -1,0 +1,7 @@
+"""`python -m bench.growth`."""
+
+import sys
+
+from bench.growth.cli import main
+
+sys.exit(main())
