@@ -54,6 +54,7 @@ class CycleModel:
 
     def __init__(self, network: Network, lanes: int) -> None:
         self._layout = plan_layout(network, lanes)
+        self._order = [order.tolist() for order in network.order]
         self._always_reads = network.spec.readout.mode != "last"
         self._pairs = -(-network.spec.outputs // 2)
         self._planes = network.spec.readout.planes
@@ -77,6 +78,7 @@ class CycleModel:
         due : bool
             Whether an answer is due.
         """
+        events = self._by_position(events)
         walk = self._layout.inputs.words
         cycles = INPUT_RECORD_WORDS + _RECORD + _INPUT_STATES
         inputs = len(moved)
@@ -99,7 +101,7 @@ class CycleModel:
     def replay(self, states: Iterable[Sequence[bool]]) -> int:
         """Return the cycles of a replay; for each layer, which units are not zero."""
         cycles = INPUT_RECORD_WORDS + _RECORD
-        for layer, nonzero in zip(self._layout.layers, states, strict=True):
+        for layer, nonzero in zip(self._layout.layers, self._by_position(states), strict=True):
             cycles += LAYER_RECORD_WORDS + _RECORD + _REPLAY_STATES + _END
             lists: tuple[list[_Entry], list[_Entry]] = ([], [])
             for unit, some in enumerate(nonzero):
@@ -107,6 +109,13 @@ class CycleModel:
             cycles += _drain(lists, 0, -1, layer.edge.words)
         self._unsettled = True
         return cycles + _TALLY
+
+    def _by_position(self, layers: Iterable[Sequence[bool]]) -> list[list[bool]]:
+        """Return what is said of each layer's units in the order in which the engine holds them."""
+        return [
+            [units[unit] for unit in order]
+            for units, order in zip(layers, self._order, strict=True)
+        ]
 
     @staticmethod
     def _pass(layer: LayerLayout, changed: Sequence[bool]) -> int:
