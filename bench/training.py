@@ -51,10 +51,11 @@ def digits_run(seed: int) -> dict[str, Any]:
     """One digits network, trained with the defaults."""
     model, settings, _ = DEFAULTS["digits"]
     started = time.perf_counter()
-    module, history = train(digits.load(), model, settings, seed=seed)
+    task = digits.load()
+    module, history = train(task, model, settings, seed=seed)
     seconds = time.perf_counter() - started
-    network = export(module, "digits", digits.load().labels, "digits")
-    result = evaluate(network, digits.load().test)
+    network = export(module, "digits", task.labels, "digits", task.train.x)
+    result = evaluate(network, task.test)
     if seed == 0:
         print(f"seed 0 gives {DENSE.name} as shipped: {network == load(DENSE)}")
     figures = {

@@ -56,6 +56,7 @@ class CycleModel:
 
     def __init__(self, network: Network, lanes: int) -> None:
         self._layout = plan_layout(network, lanes)
+        self._order = [order.tolist() for order in network.order]
         self._always_reads = network.spec.readout.mode != "last"
         self._pairs = -(-network.spec.outputs // 2)
         self._planes = network.spec.readout.planes
@@ -81,6 +82,7 @@ class CycleModel:
         due : bool
             Whether an answer is due.
         """
+        events = self._by_position(events)
         inputs = len(moved)
         items = [(inputs - i, move) for i, move in enumerate(moved)]
         cycles = _STEP_STATES + self._walked(
@@ -106,7 +108,9 @@ class CycleModel:
     def replay(self, states: Iterable[Sequence[bool]]) -> int:
         """Return the cycles of a replay; for each layer, which units are not zero."""
         cycles = _REPLAY_STATES + _END
-        for index, (layer, nonzero) in enumerate(zip(self._layout.layers, states, strict=True)):
+        for index, (layer, nonzero) in enumerate(
+            zip(self._layout.layers, self._by_position(states), strict=True)
+        ):
             if index:
                 cycles += _REPLAY_NEXT_STATES
             lists: tuple[list[_Entry], list[_Entry]] = ([], [])
@@ -116,6 +120,13 @@ class CycleModel:
             cycles += _REPLAY_LAYER_STATES + self._walked(*_drain(lists, 0, -1, walk), walk)
         self._unsettled = True
         return cycles
+
+    def _by_position(self, layers: Iterable[Sequence[bool]]) -> list[list[bool]]:
+        """Return what is said of each layer's units in the order in which the engine holds them."""
+        return [
+            [units[unit] for unit in order]
+            for units, order in zip(layers, self._order, strict=True)
+        ]
 
     def _pass(self, layer: LayerLayout, changed: Sequence[bool]) -> int:
         """Return the cycles of a pass and of its events, which overlap."""

@@ -96,6 +96,7 @@ class LinkEngine:
         self._session = session
         self._on_close = on_close
         self._spec: NetworkSpec | None = None
+        self._order: NDArray[np.int64]
         identity = self.identify()
         if identity.fraction_bits != FRACTION_BITS:
             raise LinkError(
@@ -158,7 +159,7 @@ class LinkEngine:
                 f"the device computed CRC-32 {int.from_bytes(computed, 'little'):08x} over its "
                 f"store, expected {image.crc32:08x}"
             )
-        self._spec = network.spec
+        self._spec, self._order = network.spec, network.state_order
 
     def _write(self, data: bytes, word_bytes: int, progress: Progress | None) -> None:
         sent: deque[tuple[Ticket, int]] = deque()
@@ -221,14 +222,18 @@ class LinkEngine:
         self._request(Command.RESET)
 
     def read_state(self, scores: bool) -> tuple[NDArray[np.int8], NDArray[np.int64]]:
-        """Return h int8 [sum of H], and the running sums int64 [C] (zeros if not `scores`)."""
+        """Return h int8 [sum of H], and the running sums int64 [C] (zeros if not `scores`).
+
+        The device has h by position, here it is in the order of the network's units.
+        """
         assert self._spec is not None
-        h = self._read_region(Region.HIDDEN, sum(self._spec.units), 1)
+        h = np.empty(sum(self._spec.units), np.int8)
+        h[self._order] = np.frombuffer(self._read_region(Region.HIDDEN, len(h), 1), np.int8)
         sums = np.zeros(self._spec.outputs, np.int64)
         if scores:
             data = self._read_region(Region.SCORES, self._spec.outputs, _SCORE_BYTES)
             sums = np.frombuffer(data, "<i4").astype(np.int64)
-        return np.frombuffer(h, np.int8).copy(), sums
+        return h, sums
 
     def _read_region(self, region: Region, count: int, size: int) -> bytes:
         pieces = []
@@ -244,7 +249,7 @@ class LinkEngine:
     def write_state(self, h: NDArray[np.int8], scores: NDArray[np.int64] | None) -> None:
         """Reset, then put a state in place, and let the device take it up."""
         self._request(Command.RESET)
-        self._write_region(Region.HIDDEN, h.astype(np.int8).tobytes(), 1)
+        self._write_region(Region.HIDDEN, h.astype(np.int8)[self._order].tobytes(), 1)
         if scores is not None:
             self._write_region(Region.SCORES, scores.astype("<i4").tobytes(), _SCORE_BYTES)
         self._request(Command.REPLAY)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from numpy.typing import ArrayLike
+
 from models.float_network import AdditiveGatedNetwork
 from models.network import LayerWeights, Network, ReadoutWeights, longest_sum
+from models.parity import assign_parities
 from models.qat import QuantizedCell, QuantizedNetwork, QuantizedReadout
 from models.spec import FRACTION_BITS, LayerSpec, NetworkSpec, ReadoutSpec
 
@@ -17,6 +20,8 @@ def export(
     name: str = "network",
     labels: Sequence[str] | None = None,
     task: str | None = None,
+    calibration: ArrayLike | None = None,
+    lengths: ArrayLike | None = None,
 ) -> Network:
     """The network that a quantized module computes.
 
@@ -28,6 +33,12 @@ def export(
     labels : sequence of str, optional
         A name per output.
     task : str, optional
+    calibration : float array [N, T, I], optional
+        Raw features of sequences by which units are shared out between the engine's even and odd
+        positions (`models.parity.assign_parities`): training data. Without them the engine holds
+        the units as they come. `models.parity.measure_parities` says what was reached.
+    lengths : integers [N], optional
+        Valid steps of each of these sequences.
 
     Returns
     -------
@@ -40,7 +51,8 @@ def export(
     TypeError
         When the module is not quantized.
     NetworkError
-        When a bound of the numeric contract is broken, naming layer and row.
+        When a bound of the numeric contract is broken, naming layer and row; or when the network
+        cannot take the calibration sequences.
     """
     if not isinstance(module, QuantizedNetwork):
         raise TypeError(
@@ -80,4 +92,5 @@ def export(
         max_steps=longest_sum(weights, limit) if module.mode == "sum" else None,
         task=task,
     )
-    return Network(spec, tuple(layers), weights, module.normalisation)
+    network = Network(spec, tuple(layers), weights, module.normalisation)
+    return network if calibration is None else assign_parities(network, calibration, lengths)[0]

@@ -26,11 +26,14 @@ from models.writing import write_whole
 __all__ = ["FORMAT", "FORMAT_VERSION", "NetworkFileError", "check_path", "load", "save"]
 
 FORMAT = "addgate-network"
-FORMAT_VERSION = 1
+#: Of a file without orders, and of one that holds an order of each layer's units: readers that know
+#: no orders refuse it by its version.
+FORMAT_VERSION, ORDERED_VERSION = 1, 2
 
 _METADATA = ("digest", "format", "format_version", "spec")
 _HEADER_LIMIT = 1 << 20
-# The largest legal network: full layers and a readout of MAX_OUTPUTS rows, 4 planes each.
+# The largest legal network: full layers and a readout of MAX_OUTPUTS rows, 4 planes each. (Biases
+# are reckoned once a plane here: an order fits what they leave.)
 _FILE_LIMIT = _HEADER_LIMIT + MAX_PLANES * MAX_FAN_IN * (
     MAX_LAYERS * 4 * (MAX_FAN_IN + 2) + 2 * MAX_OUTPUTS
 )
@@ -107,7 +110,7 @@ def _encode(network: Network) -> bytes:
         "__metadata__": {
             "digest": _digest(spec, tensors),
             "format": FORMAT,
-            "format_version": str(FORMAT_VERSION),
+            "format_version": str(ORDERED_VERSION if network.reordered else FORMAT_VERSION),
             "spec": spec,
         }
     }
@@ -140,7 +143,8 @@ def _decode(data: bytes) -> Network:
             f"the contents were altered: SHA-256 must be {metadata['digest']}, but is {found}"
         )
     spec = NetworkSpec.from_yaml(metadata["spec"])
-    names = _names(spec)
+    ordered = metadata["format_version"] == str(ORDERED_VERSION)
+    names = _names(spec, ordered)
     missing, extra = sorted(names - tensors.keys()), sorted(tensors.keys() - names)
     if missing or extra:
         raise NetworkFileError(
@@ -152,15 +156,16 @@ def _decode(data: bytes) -> Network:
         length = len(prefix) + 1
         return {name[length:]: a for name, a in tensors.items() if name.startswith(prefix + ".")}
 
+    numbers = range(len(spec.layers))
+    order = tuple(tensors.pop(f"layers.{number}.order") for number in numbers) if ordered else ()
     layers = []
-    for number in range(len(spec.layers)):
+    for number in numbers:
         try:
             layers.append(LayerWeights(**part(f"layers.{number}")))
         except NetworkError as error:
             raise NetworkFileError(f"layer {number}: {error}") from error
-    return Network(
-        spec, tuple(layers), ReadoutWeights(**part("readout")), Normalisation(**part("input"))
-    )
+    readout, normalisation = ReadoutWeights(**part("readout")), Normalisation(**part("input"))
+    return Network(spec, tuple(layers), readout, normalisation, order)
 
 
 def _metadata(data: bytes) -> dict[str, str]:
@@ -196,9 +201,10 @@ def _metadata(data: bytes) -> dict[str, str]:
         raise NetworkFileError(
             f"not an addgate network: its format must be {FORMAT!r}, not {found!r}"
         )
-    if metadata.get("format_version") != str(FORMAT_VERSION):
+    if metadata.get("format_version") not in (str(FORMAT_VERSION), str(ORDERED_VERSION)):
         raise NetworkFileError(
-            f"format version must be {FORMAT_VERSION}, not {metadata.get('format_version')}"
+            f"format version must be {FORMAT_VERSION} or {ORDERED_VERSION}, not "
+            f"{metadata.get('format_version')}"
         )
     if sorted(metadata) != list(_METADATA) or not all(
         isinstance(value, str) for value in metadata.values()
@@ -210,10 +216,11 @@ def _metadata(data: bytes) -> dict[str, str]:
     return metadata
 
 
-def _names(spec: NetworkSpec) -> set[str]:
+def _names(spec: NetworkSpec, ordered: bool) -> set[str]:
     names = {"readout.R", "readout.R_shift", "readout.b", "input.mean", "input.scale"}
     for number in range(len(spec.layers)):
         names |= {f"layers.{number}.{name}" for name in ("W", "W_shift", "U", "U_shift", "b")}
+        names |= {f"layers.{number}.order"} if ordered else set()
     return names
 
 

@@ -36,6 +36,7 @@ from models.layout import (
     plan_layout,
 )
 from models.network import Network
+from models.order import by_position
 from models.spec import FRACTION_BITS
 
 __all__ = [
@@ -210,7 +211,8 @@ def compile_image(network: Network, lanes: int) -> Image:
     Parameters
     ----------
     network : Network
-        The network; validated already by its constructor.
+        The network; validated already by its constructor. Its units are laid out by their
+        positions, `Network.order`.
     lanes : int
         Lanes P of the engine.
 
@@ -218,6 +220,7 @@ def compile_image(network: Network, lanes: int) -> Image:
     -------
     Image
     """
+    network = by_position(network)
     layout = plan_layout(network, lanes)
     spec = network.spec
     words = [0] * layout.words

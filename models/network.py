@@ -199,6 +199,11 @@ class Network:
     layers : tuple of LayerWeights
     readout : ReadoutWeights
     normalisation : Normalisation
+    order : tuple of int16 [H], one for each layer
+        The engine's position k of a layer holds the unit ``order[k]``; as they come by default. It
+        says where the engine keeps a unit, and so whether its events are even or odd ones
+        (`models.parity`), and nothing else: weights and states are in the order of the units
+        everywhere but in the engine's memories.
 
     Raises
     ------
@@ -210,6 +215,7 @@ class Network:
     layers: tuple[LayerWeights, ...]
     readout: ReadoutWeights
     normalisation: Normalisation
+    order: tuple[Array, ...] = ()
 
     def __post_init__(self) -> None:
         spec = self.spec
@@ -226,17 +232,45 @@ class Network:
                 f"normalisation must have {spec.inputs} features, not "
                 f"{self.normalisation.mean.shape[0]}"
             )
+        order = self.order or tuple(np.arange(units, dtype=np.int16) for units in spec.units)
+        if len(order) != len(spec.layers):
+            raise NetworkError(
+                f"there must be an order for each of {len(spec.layers)} layers, not for "
+                f"{len(order)}"
+            )
+        checked = (
+            _check_order(f"layer {number}", entries, units)
+            for number, (entries, units) in enumerate(zip(order, spec.units, strict=True))
+        )
+        object.__setattr__(self, "order", tuple(checked))
+
+    @property
+    def reordered(self) -> bool:
+        """Whether the engine holds units in another order than that in which they come."""
+        return any((np.diff(order) != 1).any() for order in self.order)
+
+    @property
+    def state_order(self) -> NDArray[np.int64]:
+        """Units by their place in the engine's state memory, int64 [sum of H].
+
+        Of h of all layers, one after the other: ``memory = h[state_order]``, and back
+        ``h[state_order] = memory``.
+        """
+        first = np.cumsum([0, *self.spec.units[:-1]])
+        return np.concatenate([base + order for base, order in zip(first, self.order, strict=True)])
 
     def quantize(self, x: ArrayLike) -> NDArray[np.int8]:
         """Float features to this network's integers (see `Normalisation.quantize`)."""
         return self.normalisation.quantize(x, self.spec.hb)
 
     def tensors(self) -> dict[str, Array]:
-        """Every array under its name in the network file."""
+        """Every array under its name in the network file; the orders only where there are any."""
         found: dict[str, Array] = {}
         for number, layer in enumerate(self.layers):
             for field in dataclasses.fields(layer):
                 found[f"layers.{number}.{field.name}"] = getattr(layer, field.name)
+            if self.reordered:
+                found[f"layers.{number}.order"] = self.order[number]
         for field in dataclasses.fields(self.readout):
             found[f"readout.{field.name}"] = getattr(self.readout, field.name)
         found["input.mean"] = self.normalisation.mean
@@ -303,6 +337,22 @@ def _check_layer(what: str, layer: LayerSpec, weights: LayerWeights, limit: int)
     worst = worst_case(weights.W, weights.W_shift, limit)
     worst = worst + worst_case(weights.U, weights.U_shift, limit)
     _check_worst(what, worst + np.abs(weights.b.astype(np.int64)))
+
+
+def _check_order(what: str, order: object, units: int) -> Array:
+    """Return the order as a read-only copy; a permutation, or its first wrong entry is named."""
+    entries = _array(f"{what} order", order, np.int16, 1)
+    _check_shape(f"{what} order", entries, (units,))
+    seen: set[int] = set()
+    for position, unit in enumerate(entries.tolist()):
+        if unit in seen or not 0 <= unit < units:
+            again = " again" if unit in seen else ""
+            raise NetworkError(
+                f"{what} order must hold each unit from 0 to {units - 1} once, but "
+                f"order[{position}] is {unit}{again}"
+            )
+        seen.add(unit)
+    return entries
 
 
 def _check_readout(readout: ReadoutSpec, weights: ReadoutWeights, spec: NetworkSpec) -> None:

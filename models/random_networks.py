@@ -42,6 +42,7 @@ def random_network(
     shifts: tuple[int, int] = (0, 4),
     bias: int | None = None,
     planes: int = 1,
+    shuffled: bool = False,
 ) -> Network:
     """A network with ternary weights, shifts and biases drawn from a seed.
 
@@ -64,6 +65,8 @@ def random_network(
         A quarter of the state's range by default.
     planes : int
         Ternary planes of every matrix, 1 to 4.
+    shuffled : bool
+        Whether the engine holds each layer's units in a drawn order; all else stays the same.
 
     Returns
     -------
@@ -96,7 +99,8 @@ def random_network(
         max_steps=longest_sum(readout, limit) if mode == "sum" else None,
     )
     normalisation = Normalisation(rng.normal(size=inputs), rng.uniform(0.5, 2.0, inputs))
-    return Network(spec, tuple(layers), readout, normalisation)
+    order = tuple(rng.permutation(width).astype(np.int16) for width in units) if shuffled else ()
+    return Network(spec, tuple(layers), readout, normalisation, order)
 
 
 def random_inputs(

@@ -32,12 +32,14 @@ from models.export import export
 from models.file import check_path, save
 from models.float_network import AdditiveGatedNetwork
 from models.network import NetworkError
+from models.parity import describe as describe_parities
+from models.parity import measure_parities
 from models.pictures import learning_curve
 from models.qat import prepare_qat
 from models.sparsity import FOLDS, GRID, Setting
 from models.spec import READOUT_MODES
 from models.sweep import sweep
-from models.tasks import adding, arrays, digits
+from models.tasks import adding, named
 from models.tasks.data import (
     Part,
     TaskData,
@@ -83,9 +85,6 @@ DEFAULTS: dict[str, tuple[Model, Settings, int]] = {
     "adding": (Model(units=(32,)), Settings(learning_rate=2e-3, epochs=40), 50),
     "arrays": (Model(), Settings(epochs=150, batch=32, weight_decay=0.1), 0),
 }
-
-
-TASKS = tuple(name for name in DEFAULTS if name != "arrays")
 
 
 def build(task: TaskData, model: Model) -> AdditiveGatedNetwork:
@@ -189,8 +188,9 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m models.train",
         description="Train a network with ternary weights from scratch and write it as a file "
         "that needs no PyTorch: build/NAME.safetensors, with NAME.metrics.json and NAME.png "
-        "(learning curve) beside it. With --sparsity: a grid of --hold and --theta is "
-        "cross-validated, accuracy and events go as table, JSON and picture to "
+        "(learning curve) beside it. Its units are shared out between the engine's even and odd "
+        "positions by the training part (models.parity). With --sparsity: a grid of --hold and "
+        "--theta is cross-validated, accuracy and events go as table, JSON and picture to "
         "build/NAME.sparsity/, and NAME.safetensors is trained with the sparsest setting at most "
         "half a point below the densest.",
         epilog="examples:\n"
@@ -207,7 +207,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("task", nargs="?", choices=TASKS, help="a task of this repository")
+    add("task", nargs="?", choices=named.TASKS, help="a task of this repository")
     add("--data", metavar="FILE.npz", help="train on these arrays instead")
     add("--seed", type=int, default=0, help="of weights and batches (default 0)")
     add("--output", type=Path, help="network file (default build/NAME.safetensors)")
@@ -281,20 +281,12 @@ def _chosen(default: Any, options: argparse.Namespace) -> Any:
     return replace(default, **given)
 
 
-def _load_task(options: argparse.Namespace) -> TaskData:
-    if options.data is not None:
-        return arrays.load(options.data)
-    if options.task == "adding":
-        return adding.load(options.length)
-    return digits.load("pixels" if options.task == "digits-pixels" else "rows")
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status: 0, or 2 on bad input."""
     parser = _parser()
     options = parser.parse_args(argv)
     if (options.task is None) == (options.data is None):
-        parser.error(f"give either a task ({', '.join(TASKS)}) or --data FILE.npz")
+        parser.error(f"give either a task ({', '.join(named.TASKS)}) or --data FILE.npz")
     kind = "arrays" if options.task is None else options.task
     model, settings, iterations = DEFAULTS[kind]
     if options.iterations is not None and not iterations:
@@ -312,7 +304,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             )
     try:
         model, settings = _chosen(model, options), _chosen(settings, options)
-        task = _load_task(options)
+        task = named.load(options.task, options.data, options.length)
         if options.train_on == "all":
             task = without_validation(task)
         return _run(options, task, model, settings, options.iterations or iterations)
@@ -391,7 +383,9 @@ class _Run:
 
 def _finish(output: Path, task: TaskData, run: _Run, iterations: int, seed: int) -> None:
     """Write a network, its figures on the test part and its learning curve."""
-    history, network = run.history, export(run.module, task.name, task.labels, task.name)
+    history, calibration = run.history, (task.train.x, task.train.lengths)
+    network = export(run.module, task.name, task.labels, task.name, *calibration)
+    parities = measure_parities(network, *calibration)
     save(network, output)
     result = evaluate(network, task.test)
     metrics = {
@@ -412,6 +406,7 @@ def _finish(output: Path, task: TaskData, run: _Run, iterations: int, seed: int)
             "agree": result.agree,
             "before_export": measure(run.module, task.test)[0],
         },
+        "parities": parities.as_data(),
         "history": {
             "loss": history.loss,
             "validation": history.validation,
@@ -422,6 +417,7 @@ def _finish(output: Path, task: TaskData, run: _Run, iterations: int, seed: int)
     write_whole(output.with_suffix(".metrics.json"), json.dumps(metrics, indent=2) + "\n")
     write_whole(output.with_suffix(".png"), learning_curve(task, history))
     print(describe(result))
+    print(describe_parities(parities))
     print(f"trained in         {run.seconds:.0f} s; epoch {history.best + 1} of "
           f"{run.settings.epochs} kept")  # fmt: skip
     print(f"network            {output}")

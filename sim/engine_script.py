@@ -141,7 +141,8 @@ class EngineScript:
         """Put a state saved earlier in place, as the link's set_state does."""
         self.reset()
         h = np.concatenate([part[0] for part in state.h])
-        self.operations.append({"do": "write_state", "values": h.tolist()})
+        memory = h[self.network.state_order]
+        self.operations.append({"do": "write_state", "values": memory.tolist()})
         self._scores = None
         if self.network.spec.readout.mode == "sum":
             self.operations.append({"do": "write_scores", "values": state.scores[0].tolist()})
@@ -180,8 +181,10 @@ class EngineScript:
         return np.where(late, self._rng.integers(1, LONGEST_GAP + 1, count), 0).tolist()
 
     def _seen(self) -> Operation:
+        """What the engine's memories must hold: states by position."""
+        h = np.concatenate([h[0] for h in self.state.h])
         return {
-            "state": np.concatenate([h[0] for h in self.state.h]).tolist(),
+            "state": h[self.network.state_order].tolist(),
             "scores": None if self._scores is None else self._scores.tolist(),
         }
 

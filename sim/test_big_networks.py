@@ -24,20 +24,23 @@ STEPS = 3
 
 @pytest.mark.parametrize("name", SIZES)
 def test_runs_from_spram_exactly(name):
-    network = random_network(5, density=0.6, mode="every", **SIZES[name])
+    network = random_network(5, density=0.6, mode="every", shuffled=True, **SIZES[name])
     plan = make_plan(BOARD, network)
     assert plan.parameters.weights == "spram", "small enough for block RAM: not what is tested"
     assert 0 < plan.network_words <= plan.parameters.store_words
     x = random_inputs(5, network, 1, STEPS)[0]
     golden = GoldenModel(network).run(x[None])
-    answers = {}
+    answers, states = {}, {}
     for where in ("emulator", "simulator"):
         with Device.open(where, weights="spram") as device:
             device.load(network)
             answers[where] = device.run(x)
+            states[where] = device.state().h
     simulated, emulated = answers["simulator"], answers["emulator"]
     for answer in (simulated, emulated):
         np.testing.assert_array_equal([step.logits for step in answer.every], golden.logits[0])
     assert [step.label for step in simulated.every] == [step.label for step in emulated.every]
     assert [step.cycles for step in simulated.every] == [step.cycles for step in emulated.every]
     assert simulated.cycles == emulated.cycles
+    for h in states.values():
+        np.testing.assert_array_equal(h, np.concatenate([part[0] for part in golden.state.h]))

@@ -16,7 +16,7 @@ MODES = ("last", "sum", "every")
 
 
 def network(seed, **changes):
-    sizes = {"inputs": 9, "units": (13, 10), "outputs": 5, "shifts": (0, 6)}
+    sizes = {"inputs": 9, "units": (13, 10), "outputs": 5, "shifts": (0, 6), "shuffled": True}
     return random_network(seed, **{**sizes, **changes})
 
 

@@ -18,7 +18,7 @@ from models.spec import FRACTION_BITS
 from sim.runner import run_bench
 
 LANES, STORE_WORDS, DIVISOR, CLOCK = 12, 256, 4, 48_000_000
-NETWORK = random_network(11, inputs=4, units=(9, 6), outputs=3, mode="sum")
+NETWORK = random_network(11, inputs=4, units=(9, 6), outputs=3, mode="sum", shuffled=True)
 UNITS = sum(NETWORK.spec.units)
 NONCE = struct.pack("<H", 0xBEEF)
 FIRST = 250  # sequence numbers pass 255
@@ -109,7 +109,8 @@ def test_steps_state_and_counters_equal_the_emulators(simulator, conversation, t
     def read(region, offset, count):
         conversation.ask(Command.READ_STATE, struct.pack("<BHB", region, offset, count))
         h, scores = emulator.read_state(True)
-        values = h if region == Region.HIDDEN else scores.astype("<i4")
+        memory = h[NETWORK.state_order]
+        values = memory if region == Region.HIDDEN else scores.astype("<i4")
         expected.append(values[offset : offset + count].tobytes())
 
     steps(x[:3], StepFlags.FIRST | StepFlags.READOUT_ALL)
@@ -122,7 +123,8 @@ def test_steps_state_and_counters_equal_the_emulators(simulator, conversation, t
     h, _ = emulator.read_state(False)
     saved = h[::-1].copy()
     conversation.ask(Command.RESET)
-    conversation.ask(Command.WRITE_STATE, struct.pack("<BH", Region.HIDDEN, 0) + saved.tobytes())
+    memory = saved[NETWORK.state_order].tobytes()
+    conversation.ask(Command.WRITE_STATE, struct.pack("<BH", Region.HIDDEN, 0) + memory)
     scores = np.array([5, -6, 7], "<i4")
     conversation.ask(Command.WRITE_STATE, struct.pack("<BH", Region.SCORES, 0) + scores.tobytes())
     conversation.ask(Command.REPLAY)

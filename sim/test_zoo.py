@@ -85,11 +85,12 @@ def test_engine_equals_the_torch_module(simulator, path, store):
         for step, row in enumerate(x[number, :length]):
             script.step(row)
             seen = np.concatenate([of_layer[number, step] for of_layer in states])
+            memory = seen[network.state_order]
             given = logits[number, step]
             if network.spec.readout.mode == "sum":
                 given = logits[number, : step + 1].sum(axis=0)
             script.operations[-1].update(
-                state=seen.tolist(), scores=given.tolist(), label=int(given.argmax())
+                state=memory.tolist(), scores=given.tolist(), label=int(given.argmax())
             )
         assert script.operations[-1]["scores"] == scores[number].tolist()
     play(script, simulator, store, f"zoo-{path.stem}")

@@ -367,7 +367,5 @@ class Engine(wiring.Component):
             ),
             Assert(~sequencer.clear | ~waiting, "reset while events are under way"),
             # Rule 6: a reset clears the knowledge that a layer stands still.
-            Assert(
-                ~(reader.jump & sequencer.state_fresh), "pass skipped after a reset"
-            ),
+            Assert(~(reader.jump & sequencer.state_fresh), "pass skipped after a reset"),
         ]

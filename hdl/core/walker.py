@@ -80,9 +80,7 @@ class Walker(wiring.Component):
             m.d.sync += address.eq(add_with_carry(augend, Cat(addend, Const(0, 8)), ~free))
             with m.If(free):
                 there = events.valid & ~self.hold
-                m.d.sync += delta.eq(
-                    events.payload.delta & there.replicate(DELTA_BITS).as_signed()
-                )
+                m.d.sync += delta.eq(events.payload.delta & there.replicate(DELTA_BITS).as_signed())
                 with m.If(~some):
                     m.d.sync += address.eq(0)
         with m.If(free):

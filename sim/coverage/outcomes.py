@@ -42,9 +42,7 @@ def scores_seen(hits: Counter[str], mode: str, scores: Sequence[int], label: int
     hits.update(f"answer: {name}" for name, was in seen.items() if was)
 
 
-def counters_seen(
-    hits: Counter[str], before: Mapping[str, int], after: Mapping[str, int]
-) -> None:
+def counters_seen(hits: Counter[str], before: Mapping[str, int], after: Mapping[str, int]) -> None:
     """Count what the counters of cycles and events show, before and after a command."""
     for name in ("cycles", "events"):
         if after[name] >> _HALF != before[name] >> _HALF:

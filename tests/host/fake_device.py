@@ -157,6 +157,22 @@ class FakeDevice:
 
     # -- the commands
 
+    @property
+    def _memory(self) -> np.ndarray:
+        """The hidden states by position."""
+        memory = [h[0, order] for h, order in zip(self.state.h, self.network.order, strict=True)]
+        return np.concatenate(memory)
+
+    @_memory.setter
+    def _memory(self, values: np.ndarray) -> None:
+        h, begin = [], 0
+        for order in self.network.order:
+            part = np.empty((1, len(order)), np.int8)
+            part[0, order] = values[begin : begin + len(order)]
+            h.append(part)
+            begin += len(order)
+        self.state = State(tuple(h), self.state.scores, self.state.steps)
+
     def _carry_out(self, sequence: int, code: int, payload: bytes) -> None:
         handlers = {
             Command.IDENTIFY: self._identify,
@@ -261,7 +277,7 @@ class FakeDevice:
     def _region(self, region: int) -> np.ndarray:
         self._need_network()
         if region == Region.HIDDEN:
-            return np.concatenate([h[0] for h in self.state.h])
+            return self._memory
         if region == Region.SCORES:
             return self.state.scores[0].astype("<i4")
         raise Refusal(Status.BAD_ARGUMENT)
@@ -284,9 +300,7 @@ class FakeDevice:
             raise Refusal(Status.BAD_ARGUMENT)
         values[offset : offset + len(data)] = data
         if region == Region.HIDDEN:
-            parts = np.split(values, np.cumsum(self.model.spec.units)[:-1])
-            h = tuple(part[None] for part in parts)
-            self.state = State(h, self.state.scores, self.state.steps)
+            self._memory = values
         else:
             self.state = State(self.state.h, values.astype(np.int64)[None], self.state.steps)
         return b""

@@ -24,6 +24,7 @@ def test_answers_are_the_golden_models(kind, mode, seed):
         hb=3 + seed,
         theta=seed,
         mode=mode,
+        shuffled=seed % 2 == 1,
     )
     model = GoldenModel(network)
     with device_for(kind, network) as device:

@@ -6,14 +6,17 @@ import numpy as np
 import pytest
 
 from host.errors import InputError, WrongNetwork
+from models.golden import GoldenModel
 from models.random_networks import random_inputs, random_network
 from models.spec import READOUT_MODES
 from tests.host.helpers import device_for, expected_scores
 
 
 @pytest.mark.parametrize("mode", READOUT_MODES)
-def test_a_saved_state_continues_as_if_never_interrupted(kind, mode):
-    network = random_network(7, inputs=3, units=(176, 80), mode=mode, target="value")
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_a_saved_state_continues_as_if_never_interrupted(kind, mode, shuffled):
+    sizes = {"inputs": 3, "units": (176, 80), "target": "value"}
+    network = random_network(7, mode=mode, shuffled=shuffled, **sizes)
     x = random_inputs(1, network, 1, 12)[0]
     with device_for(kind, network) as device:
         device.load(network)
@@ -35,8 +38,28 @@ def test_a_saved_state_continues_as_if_never_interrupted(kind, mode):
         np.testing.assert_array_equal(last.value, whole.value)
 
 
+def test_a_state_is_in_the_order_of_the_networks_units(kind):
+    """Wherever the engine holds them: as the golden model gives it, and takes it."""
+    network = random_network(8, inputs=3, units=(40, 31), mode="sum", shuffled=True)
+    x = random_inputs(1, network, 1, 6)
+    golden = GoldenModel(network).run(x)
+    given = dataclasses.replace(golden.state, h=tuple(h[:, ::-1] for h in golden.state.h))
+    with device_for(kind, network) as device:
+        device.load(network)
+        device.run(x[0])
+        state = device.state()
+        np.testing.assert_array_equal(state.h, np.concatenate([h[0] for h in golden.state.h]))
+        h = np.concatenate([h[0] for h in given.h])
+        device.set_state(dataclasses.replace(state, h=h))
+        np.testing.assert_array_equal(device.state().h, h)
+        after = device.step(x[0, 0])
+    np.testing.assert_array_equal(
+        after.logits, GoldenModel(network).run(x[:, :1], state=given).scores[0]
+    )
+
+
 def test_a_state_moves_between_devices():
-    network = random_network(7, inputs=3, units=(8,), mode="sum")
+    network = random_network(7, inputs=3, units=(8,), mode="sum", shuffled=True)
     x = random_inputs(1, network, 1, 12)[0]
     with device_for("emulator") as one, device_for("link", network) as other:
         one.load(network)

@@ -109,8 +109,8 @@ def test_safetensors_of_something_else_is_refused(path):
 @pytest.mark.parametrize(
     ("metadata", "message"),
     [
-        ({"format_version": "2"}, "format version must be 1, not 2"),
-        ({"format_version": None}, "format version must be 1, not None"),
+        ({"format_version": "3"}, "format version must be 1 or 2, not 3"),
+        ({"format_version": None}, "format version must be 1 or 2, not None"),
         ({"format": "onnx"}, "its format must be 'addgate-network', not 'onnx'"),
         ({"digest": None}, "the metadata must be exactly"),
         ({"author": "me"}, "the metadata must be exactly.*author"),

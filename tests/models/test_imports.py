@@ -7,10 +7,14 @@ CODE = """
 import sys
 sys.modules["torch"] = sys.modules["sklearn"] = None  # any import of them fails
 import models.spec, models.network, models.file, models.golden, models.random_networks
+import models.image, models.order, models.parity
+from models.tasks import named
 from models.tasks import adding, arrays, data, digits
 network = models.random_networks.random_network(0)
 models.golden.GoldenModel(network).run(models.random_networks.random_inputs(0, network, 1, 2))
 adding.load(5)
+x = adding.load(5, 3).train.x.repeat(2, axis=2)
+models.parity.assign_parities(network, x)
 """
 
 

@@ -36,6 +36,10 @@ def test_digits_train_from_the_command_line(tmp_path, capsys):
     assert metrics["test"]["before_export"] == metrics["test"]["integer"]
     assert metrics["test"]["sequences"] == 450 and metrics["seed"] == 3
     assert len(metrics["history"]["loss"]) == 6
+    (parities,) = metrics["parities"]["layers"]
+    assert parities["apart"]["after"] < 0.1 and metrics["parities"]["steps"] == 1144 * 8
+    assert parities["cost"]["after"] < parities["cost"]["before"]
+    assert "parities " in shown.out and "(as they come " in shown.out
     assert output.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
     assert sorted(p.name for p in output.parent.iterdir()) == [
         "d.metrics.json",
@@ -43,6 +47,7 @@ def test_digits_train_from_the_command_line(tmp_path, capsys):
         "d.safetensors",
     ]
     network = load(output)
+    assert network.reordered
     assert (network.spec.name, network.spec.task, network.spec.units) == ("digits", "digits", (32,))
     assert network.spec.labels == tuple("0123456789")
 

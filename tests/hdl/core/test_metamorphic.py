@@ -4,6 +4,7 @@ Each test plays two scripts. What must be seen in the second one comes from the 
 engine has been seen to do, and not from a golden model of the second.
 """
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -79,6 +80,30 @@ def test_permuted_units_have_permuted_states_and_all_else_but_cycles_the_same(ca
     orders = [np.array(data.draw(st.permutations(range(n)))) for n in network.spec.units]
     note(case.as_python())
     play_permuted(network, case.inputs(), orders, same_cycles=False)
+
+
+@SETTINGS
+@given(cases(**SIZES), st.data())
+def test_order_of_units_is_to_the_engine_what_permuted_units_are(case, data):
+    """States are written and read by position; scores and events are as without an order."""
+    network = case.network()
+    orders = [np.array(data.draw(st.permutations(range(n)))) for n in network.spec.units]
+    note(case.as_python())
+    note(f"orders: {[order.tolist() for order in orders]}")
+    ordered = replace(network, order=tuple(order.astype(np.int16) for order in orders))
+    plain, here, there = begin(network), begin(ordered), begin(permuted(network, orders))
+    for x in case.inputs():
+        for script in (plain, here, there):
+            script.sequence(x)
+    h = np.concatenate([part[0] for part in plain.state.h])
+    here.restore(plain.state)
+    there.restore(replace(plain.state, h=as_state(network, permuted_state(h, orders)).h))
+    for script in (here, there):
+        script.sequence(case.inputs()[0], reset=False)
+    assert here.operations == there.operations
+    for one, other in zip(after_load(here), after_load(plain), strict=False):
+        assert (one["scores"], one["events"]) == (other["scores"], other["events"])
+    play(here)
 
 
 @SETTINGS
