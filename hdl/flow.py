@@ -56,6 +56,7 @@ attrmap -remove generator -remove top -remove src -remove amaranth.decoding
 attrmap -modattr -remove generator -remove top -remove src -remove amaranth.hierarchy
 write_verilog -norename top.v
 design -load elaborated
+delete t:$check t:$print
 setparam -set COLLISION_X_MASK 1'1 t:$memrd_v2"""
 _AFTER_SYNTH = "tee -q -o mapped_cells.json stat -json"
 

@@ -24,7 +24,7 @@ _ENTRY = 13
 #: sees the end, the one that starts the draining, and a cycle in the list.
 _DRAIN_STATES = 3
 #: A layer that is skipped: its edge, the next pass, and what follows.
-_SKIP_STATES = 4
+_SKIP_STATES = 5
 #: From one layer to the next, and the state that ends a step or a replay.
 _NEXT_STATES = 2
 _END = 1
@@ -33,7 +33,7 @@ _READOUT = 15
 #: The states that start a replay; those that start a layer's draining, and a cycle in the list;
 #: and the one between two layers.
 _REPLAY_STATES = 2
-_REPLAY_LAYER_STATES = 4
+_REPLAY_LAYER_STATES = 5
 _REPLAY_NEXT_STATES = 1
 
 

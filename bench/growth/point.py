@@ -1,20 +1,19 @@
 """A step of given sizes and events, and its cycles: what the lanes do, and the rest.
 
-Cycles are those of `host.cycles`, which equal the RTL's. What the lanes do is counted here from
-the layout alone; it is the least that they need, so what is left as "rest" is all that pipelines,
-records, comparisons of inputs and events without a companion cost.
+Cycles are those of `host.cycles`, which equal the RTL's, and so is what the lanes do in them; the
+device's own counters tell them apart in the same way. What is left as "rest" is what pipelines,
+records and comparisons of inputs cost.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from bench.growth.network import network_with_events
 from host.cycles import CycleModel
-from models.layout import ceil_div, plan_layout
+from models.layout import ceil_div
 
 __all__ = ["GRU_MULTIPLIERS", "TAGS", "Cost", "Events", "Point", "cost", "draw", "gru_cycles"]
 
@@ -27,9 +26,10 @@ TAGS = {
     "cycles": "derived (cycle model, equal to the RTL)",
     "least": "derived (cycle model, equal to the RTL; of the draws)",
     "most": "derived (cycle model, equal to the RTL; of the draws)",
-    "adding": "derived (words that the larger half of each source's events walks)",
-    "reading": "derived (slots of the passes that run)",
+    "adding": "derived (cycle model, equal to the RTL: the lanes add events)",
+    "reading": "derived (cycle model, equal to the RTL: a pass reads the lanes)",
     "rest": "derived (cycles less adding and reading)",
+    "busy": "derived (adding and reading as a part of the cycles)",
     "dense_gru": f"derived (multiply-accumulates / {GRU_MULTIPLIERS})",
 }
 
@@ -87,7 +87,7 @@ class Cost:
     cycles : int
         All of them.
     adding : int
-        In which the lanes must add events, two a cycle.
+        In which the lanes add events.
     reading : int
         In which they are read for a pass.
     """
@@ -131,26 +131,11 @@ def cost(point: Point, events: Events, lanes: int) -> Cost:
     models.layout.ImageError
         If there is no such engine.
     """
-    network = network_with_events(events.inputs, events.units)
-    model, layout = CycleModel(network, lanes), plan_layout(network, lanes)
+    model = CycleModel(network_with_events(events.inputs, events.units), lanes)
     model.step(events.inputs, events.units, due=False)  # after a reset no pass is skipped
+    adding, reading = model.adding, model.reading
     cycles = model.step(events.inputs, events.units, due=False)
-    # Inputs are numbered backwards, units through all layers.
-    adding = layout.inputs.words * _larger_half(events.inputs, point.inputs)
-    reading = 0
-    below: Sequence[bool] = events.inputs
-    for layer, changed in zip(layout.layers, events.units, strict=True):
-        adding += layer.edge.words * _larger_half(changed, layer.state)
-        if any(below) or any(changed):  # else the pass is skipped
-            reading += layer.units * layer.slots
-        below = changed
-    return Cost(cycles, adding, reading)
-
-
-def _larger_half(changed: Sequence[bool], first: int) -> int:
-    """Return the walks that events need if all pair; the first one's source number is `first`."""
-    odd = sum(some for number, some in enumerate(changed) if (first + number) % 2)
-    return max(odd, sum(changed) - odd)
+    return Cost(cycles, model.adding - adding, model.reading - reading)
 
 
 def gru_cycles(point: Point) -> int:

@@ -63,6 +63,7 @@ class Row:
             "adding": adding,
             "reading": reading,
             "rest": rest,
+            "busy": (adding + reading) / self.cycles,
             "dense_gru": gru_cycles(self.point),
         }
 

@@ -278,13 +278,13 @@ class Engine(wiring.Component):
             tally.even_event.eq(walker.even.valid & walker.even.ready & ~restart),
             tally.odd_event.eq(walker.odd.valid & walker.odd.ready & ~restart),
             starved.eq(inputs.starved & ~walker.busy),
-        ]
-        m.d.comb += [
             tally.cycles.eq(sequencer.working & ~starved),
             tally.adding.eq(walker.busy),
             tally.starved.eq(sequencer.working & starved),
             tally.reading.eq(row_pass.busy),
             tally.idle.eq(sequencer.idle),
+        ]
+        m.d.comb += [
             tally.start.eq(sequencer.tally_start),
             sequencer.tally_full.eq(tally.full),
             sequencer.tally_busy.eq(tally.busy),

@@ -2,10 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import reduce
-from operator import or_
 
-from amaranth.hdl import Elaboratable, Module, Signal, Value
+from amaranth.hdl import Elaboratable, Module, Signal
 
 
 class OneHot(Elaboratable):
@@ -44,10 +42,6 @@ class OneHot(Elaboratable):
             leave = Signal(name=f"leave_{name.lower()}")
             self._states[name] = here, enter, leave
         return self._states[name]
-
-    def entering(self, *names: str) -> Value:
-        """Return whether one of these states is that of the next cycle."""
-        return reduce(or_, [self._state(name)[1] for name in names])
 
     @contextmanager
     def state(self, name: str) -> Iterator[None]:

@@ -137,14 +137,6 @@ class Sequencer(wiring.Component):
         ]
 
         m.submodules.fsm = fsm = OneHot(m, init="BOOT")
-        # The states in which records are read; the reader is told a cycle ahead.
-        m.d.comb += [
-            self.reader_header.eq(fsm.entering("HEADER", "HEADER_END")),
-            self.reader_edge.eq(
-                fsm.entering("STEP", "BEGIN_LAYER", "SKIP", "REPLAY", "REPLAY_EDGE")
-            ),
-            self.reader_pass.eq(fsm.entering("STEP_PASS", "SKIP_PASS", "REPLAY_PASS")),
-        ]
         with fsm.state("BOOT"):
             # After power-up or a link's SYNC: a network that is there is read again.
             m.d.comb += uncounted.eq(1)
@@ -190,10 +182,14 @@ class Sequencer(wiring.Component):
             fsm.go("HEADER")
 
         with fsm.state("HEADER"):
-            m.d.comb += uncounted.eq(1)
+            m.d.comb += [uncounted.eq(1), self.reader_header.eq(1)]
             fsm.go("HEADER_END")
 
         with fsm.state("HEADER_END"):
+            m.d.comb += [uncounted.eq(1), self.reader_header.eq(1)]
+            fsm.go("HEADER_WAIT")
+
+        with fsm.state("HEADER_WAIT"):
             m.d.comb += uncounted.eq(1)
             fsm.go("HEADER_ARRIVES")
 
@@ -240,10 +236,11 @@ class Sequencer(wiring.Component):
         # A step's inputs. Their edge and the first layer's pass are read while the first of them
         # are compared.
         with fsm.state("STEP"):
-            m.d.comb += self.inputs_start.eq(1)
+            m.d.comb += [self.inputs_start.eq(1), self.reader_edge.eq(1)]
             fsm.go("STEP_PASS")
 
         with fsm.state("STEP_PASS"):
+            m.d.comb += self.reader_pass.eq(1)
             m.d.sync += emitted_below.eq(self.inputs_changed)
             fsm.go("INPUT")
 
@@ -257,7 +254,11 @@ class Sequencer(wiring.Component):
 
         # A layer. Its pass has been read; its edge and its parameters follow.
         with fsm.state("BEGIN_LAYER"):
-            m.d.comb += [self.pass_start.eq(1), self.list_clear.eq(1)]
+            m.d.comb += [
+                self.pass_start.eq(1),
+                self.reader_edge.eq(1),
+                self.list_clear.eq(1),
+            ]
             m.d.sync += self.inputs_fresh.eq(0)
             fsm.go("PASS")
 
@@ -303,11 +304,15 @@ class Sequencer(wiring.Component):
 
         # A layer that stands still: only what follows it is looked for.
         with fsm.state("SKIP"):
+            m.d.comb += self.reader_edge.eq(1)
             m.d.sync += self.inputs_fresh.eq(0)
+            fsm.go("SKIP_WAIT")
+
+        with fsm.state("SKIP_WAIT"):
             fsm.go("SKIP_JUMP")
 
         with fsm.state("SKIP_JUMP"):
-            m.d.comb += self.reader_jump.eq(1)
+            m.d.comb += [self.reader_jump.eq(1), self.reader_pass.eq(1)]
             m.d.sync += emitted_below.eq(0)
             fsm.go("SKIP_PASS")
 
@@ -338,14 +343,19 @@ class Sequencer(wiring.Component):
         # A replay: each layer's states are its events.
         with fsm.state("REPLAY"):
             # The inputs' edge lies before the first layer's pass.
+            m.d.comb += self.reader_edge.eq(1)
             m.d.sync += [self.state_fresh.eq(0), self.scores_fresh.eq(0)]
             fsm.go("REPLAY_PASS")
 
         with fsm.state("REPLAY_PASS"):
+            m.d.comb += self.reader_pass.eq(1)
             fsm.go("REPLAY_EDGE")
 
         with fsm.state("REPLAY_EDGE"):
-            m.d.comb += self.list_clear.eq(1)
+            m.d.comb += [self.reader_edge.eq(1), self.list_clear.eq(1)]
+            fsm.go("REPLAY_WAIT")
+
+        with fsm.state("REPLAY_WAIT"):
             fsm.go("REPLAY_JUMP")
 
         with fsm.state("REPLAY_JUMP"):

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.image import MAGIC, NEXT_IS_LAST, NOT_STORED, compile_image
+from models.image import MAGIC, compile_image
 from models.layout import (
     HEADER_WORDS,
     INPUT_RECORD_WORDS,
@@ -94,12 +94,12 @@ def test_every_weight_has_its_half_word_and_lane_and_all_else_is_zero(network, l
 
     layers = network.layers
     inputs = network.spec.inputs
-    base = image.words[HEADER_WORDS + 1] & 0xFFFF
+    base = image.words[HEADER_WORDS] & 0xFFFF
     put_all(base, interleaved(layers[0].W), 0, 0, lambda source: inputs - source)
     onward = [*(interleaved(layer.W) for layer in layers[1:]), network.readout.R]
     state = 0
     for layer, above, place in zip(layers, onward, image.layout.layers, strict=True):
-        base = image.words[place.record + 5] & 0xFFFF
+        base = image.words[place.record + 1] & 0xFFFF
         numbered = [state + unit for unit in range(layer.U.shape[2])]
         group = put_all(base, interleaved(layer.U), 0, lanes // 2, numbered.__getitem__)
         group = put_all(base, above, group, 0, numbered.__getitem__)
@@ -129,29 +129,29 @@ def test_small_network_lies_where_it_was_worked_out_by_hand():
         )
 
     records = [image.layout.layers[0].record, image.layout.layers[1].record]
-    assert [*records, image.layout.readout_record] == [8, 20, 33]
-    assert [image.words[at] & 0xFFFF for at in (14, 26)] == [20, 33]
+    assert [*records, image.layout.readout_record] == [3, 10, 18]
+    assert [image.words[at] >> 16 & 0xFFFF for at in (4, 11)] == [10, 18]
     # Where the engine counts from: number 2 is the first input, number 3 the fourth unit.
-    assert [image.words[at] & 0xFFFF for at in (7, 13, 25)] == [47, 51, 54]
-    assert len(image.words) == 61
+    assert [image.words[at] & 0xFFFF for at in (2, 4, 11)] == [29, 33, 36]
+    assert len(image.words) == 43
     none, six, eight, three = [], list(range(6)), list(range(8)), [0, 1, 2]
     # Rows of U lie six lanes further.
     six_on, eight_on = list(range(6, 12)), [0, 1, *range(6, 12)]
-    assert {address: used(address) for address in range(47, 61)} == {
-        47: (none, six),  # W from inputs 0 (that is none) and 1
-        48: (six, none),  # from 2 and 3
-        49: (none, none),  # a walk has two words at least
-        50: (none, none),
-        51: (six_on, six_on),  # U from units 0 and 1
-        52: (six_on, none),  # from 2
-        53: (eight, eight),  # the next W from units 0 and 1
-        54: (eight, none),
-        55: (none, eight_on),  # U from unit 3, the second layer's first
-        56: (eight_on, eight_on),  # from 4 and 5
-        57: (eight_on, none),  # from 6
-        58: (none, three),  # R from unit 3
-        59: (three, three),
-        60: (three, none),
+    assert {address: used(address) for address in range(29, 43)} == {
+        29: (none, six),  # W from inputs 0 (that is none) and 1
+        30: (six, none),  # from 2 and 3
+        31: (none, none),  # a walk has two words at least
+        32: (none, none),
+        33: (six_on, six_on),  # U from units 0 and 1
+        34: (six_on, none),  # from 2
+        35: (eight, eight),  # the next W from units 0 and 1
+        36: (eight, none),
+        37: (none, eight_on),  # U from unit 3, the second layer's first
+        38: (eight_on, eight_on),  # from 4 and 5
+        39: (eight_on, none),  # from 6
+        40: (none, three),  # R from unit 3
+        41: (three, three),
+        42: (three, none),
     }
 
 
@@ -234,10 +234,7 @@ def test_short_input_edge_is_padded_with_zero_words():
     assert all(image.words[edge.base : edge.base + 2])
     assert not any(image.words[edge.base + 2 : edge.base + 4])
     assert image.layout.layers[0].edge.base == edge.base + 4
-    assert image.words[HEADER_WORDS : HEADER_WORDS + INPUT_RECORD_WORDS] == (
-        edge.accumulator | (edge.accumulator + MIN_WALK - 2) << 7 | 1 << NEXT_IS_LAST,
-        edge.base,
-    )
+    assert image.words[HEADER_WORDS] == edge.base | (edge.accumulator + MIN_WALK - 2) << 32
 
 
 def test_every_walk_is_long_enough():
@@ -249,9 +246,8 @@ def test_every_walk_is_long_enough():
 
 def test_header_names_format_and_fraction_bits():
     words = compile_image(NETWORK, 16).words
-    assert words[0] == MAGIC == 0xAD20 + FRACTION_BITS
-    assert words[2:4] == (7, 5)
-    assert words[5] == len(words)
+    assert words[0] & 0xFFFF == MAGIC == 0xAD30 + FRACTION_BITS
+    assert words[1] == len(words) | 5 << 16 | 7 << 25
 
 
 @pytest.mark.parametrize("lanes, size", [(12, 6), (16, 8), (20, 10), (24, 12)])
@@ -260,7 +256,7 @@ def test_crc_covers_the_words_as_they_travel(lanes, size):
     data = image.to_bytes()
     assert image.word_bytes == size
     assert len(data) == size * len(image.words)
-    assert int.from_bytes(data[:size], "little") == MAGIC
+    assert int.from_bytes(data[:2], "little") == MAGIC
     assert image.crc32 == zlib.crc32(data)
 
 
@@ -281,17 +277,35 @@ def test_network_that_does_not_fit_says_what_is_short(room, message):
         check_capacity(NETWORK, Capacity(**{"lanes": 16, "store_words": 4096, **room}))
 
 
-def test_records_mark_their_ends():
-    image = compile_image(random_network(3, inputs=5, units=(6, 4), outputs=7), 16)
+def test_records_say_what_the_layout_does():
+    """Field by field, at the bits where the engine takes them (hdl/core/signatures.py)."""
+    network = random_network(3, inputs=5, units=(7, 4), outputs=7, planes=2, theta=3)
+    image = compile_image(network, 16)
     layout = image.layout
-    for start, length in (
-        (0, HEADER_WORDS),
-        (HEADER_WORDS, INPUT_RECORD_WORDS),
-        *((place.record, LAYER_RECORD_WORDS) for place in layout.layers),
-        (layout.readout_record, READOUT_RECORD_WORDS),
-    ):
-        marks = [word >> NEXT_IS_LAST & 1 for word in image.words[start : start + length]]
-        assert marks == [0] * (length - 2) + [1, 0]
-    for place in layout.layers:
-        record = image.words[place.record : place.record + LAYER_RECORD_WORDS]
-        assert [word >> NOT_STORED & 1 for word in record] == [0] * (LAYER_RECORD_WORDS - 1) + [1]
+
+    def fields(word, *widths):
+        found = []
+        for width in widths:
+            found.append(word & (1 << width) - 1)
+            word >>= width
+        assert word == 0
+        return found
+
+    following = [layout.layers[1].record, layout.readout_record]
+    assert layout.layers[0].record == HEADER_WORDS + INPUT_RECORD_WORDS
+    for place, after in zip(layout.layers, following, strict=True):
+        assert place.parameters == place.record + LAYER_RECORD_WORDS
+        edge = place.edge
+        assert fields(image.words[place.record], 9, 3, 7, 7, 7, 8) == [
+            place.units, 1, place.accumulator, place.groups, edge.accumulator, place.state
+        ]  # fmt: skip
+        assert fields(image.words[place.record + 1], 16, 16, 7, 9) == [
+            edge.base - place.state // 2, after, edge.accumulator + edge.words - 2, 512 - 3
+        ]  # fmt: skip
+    assert layout.readout_parameters == layout.readout_record + READOUT_RECORD_WORDS
+    accumulator = layout.readout_accumulator
+    assert fields(image.words[layout.readout_record], 9, 3, 7, 7, 7, 8) == [
+        4, layout.readout_slots - 1, accumulator, layout.readout_groups, accumulator, 0
+    ]  # fmt: skip
+    limit = network.spec.M
+    assert fields(image.words[0], 16, 7, 7, 2, 2)[1:4] == [layout.accumulator_words - 1, limit, 1]
