@@ -17,6 +17,7 @@ from models.layout import (
     plan_layout,
 )
 from models.network import Network
+from models.word_format import PLAIN, WordFormat
 
 #: A record of n words: n cycles, one more for the last word to arrive, one to start.
 _RECORD = 2
@@ -50,10 +51,15 @@ class CycleModel:
     ----------
     network : Network
     lanes : int
+    word_format : WordFormat
+        How its store's words hold weights; also says how many events it takes a cycle.
     """
 
-    def __init__(self, network: Network, lanes: int) -> None:
-        self._layout = plan_layout(network, lanes)
+    def __init__(self, network: Network, lanes: int, word_format: WordFormat = PLAIN) -> None:
+        self._layout = plan_layout(network, lanes, word_format)
+        # What a pass reads comes so many cycles later than the constants above say.
+        self._late = word_format.lanes_late
+        self._at_once = word_format.events
         self._always_reads = network.spec.readout.mode != "last"
         self._pairs = -(-network.spec.outputs // 2)
         self._planes = network.spec.readout.planes
@@ -81,7 +87,7 @@ class CycleModel:
         cycles = INPUT_RECORD_WORDS + _RECORD + _INPUT_STATES
         inputs = len(moved)
         items = [(inputs - i, move) for i, move in enumerate(moved)]
-        cycles += _stream(items, _INPUT_LATENCY, walk)
+        cycles += _stream(items, _INPUT_LATENCY, walk, self._at_once)
         emitted_below = any(moved)
         for index, (layer, changed) in enumerate(zip(self._layout.layers, events, strict=True)):
             cycles += LAYER_RECORD_WORDS + _RECORD + _END
@@ -93,7 +99,7 @@ class CycleModel:
         if due or self._always_reads:
             slots = self._layout.readout_slots
             cycles += READOUT_RECORD_WORDS + _RECORD + _READOUT_STATES
-            cycles += (self._pairs - 1) * slots + self._planes + _READOUT
+            cycles += (self._pairs - 1) * slots + self._planes + _READOUT + self._late
         return cycles + _TALLY
 
     def replay(self, states: Iterable[Sequence[bool]]) -> int:
@@ -104,20 +110,21 @@ class CycleModel:
             lists: tuple[list[_Entry], list[_Entry]] = ([], [])
             for unit, some in enumerate(nonzero):
                 lists[(layer.state + unit) % 2].append((-1, bool(some)))
-            cycles += _drain(lists, 0, -1, layer.edge.words)
+            cycles += _drain(lists, 0, -1, layer.edge.words, self._at_once)
         self._unsettled = True
         return cycles + _TALLY
 
-    @staticmethod
-    def _pass(layer: LayerLayout, changed: Sequence[bool]) -> int:
+    def _pass(self, layer: LayerLayout, changed: Sequence[bool]) -> int:
         """Return the cycles of a pass and of its events, which overlap."""
+        latency = _ENTRY + self._late
         lists: tuple[list[_Entry], list[_Entry]] = ([], [])
         for unit, some in enumerate(changed):
             if some:
-                entry = (unit + 1) * layer.slots + _ENTRY
+                entry = (unit + 1) * layer.slots + latency
                 lists[(layer.state + unit) % 2].append((entry, True))
         slots = layer.units * layer.slots
-        return _PASS_STATES + _drain(lists, slots + _DRAIN_STATES, slots + _ENTRY, layer.edge.words)
+        start, more, walk = slots + _DRAIN_STATES, slots + latency, layer.edge.words
+        return _PASS_STATES + _drain(lists, start, more, walk, self._at_once)
 
 
 #: An entry of the event list: the cycle in which it is there, and whether it is an event.
@@ -125,15 +132,15 @@ _Entry = tuple[int, bool]
 
 
 def _drain(
-    lists: tuple[Sequence[_Entry], Sequence[_Entry]], start: int, more: int, walk: int
+    lists: tuple[Sequence[_Entry], Sequence[_Entry]], start: int, more: int, walk: int, at_once: int
 ) -> int:
     """Return the cycles until all events of the even and of the odd units have been walked.
 
     One entry is read a cycle, of the one list and of the other in turn, from cycle `start` on and
     until cycle `more` at least; that a list has entries left is known a cycle late. The next cycle
     it goes to its list's stream, unless an event is there that the walker does not take. The walker
-    takes what is in both streams when it is free, which it is again in the cycle of the last of the
-    `walk` words.
+    takes what is in both streams when it is free, or of one of them, the even one first, where it
+    takes one event at once; it is free again in the cycle of the last of the `walk` words.
     """
     now, turn, started = start, 0, True
     read = [0, 0]
@@ -143,7 +150,8 @@ def _drain(
     free = taken = 0
     while started or entry is not None or any(offered):
         if any(offered) and now >= free:
-            offered = [False, False]
+            for parity in _taken(offered, at_once):
+                offered[parity] = False
             free, taken = now + walk, now
         left_next = _left(lists, read, now)
         if entry is None or not offered[entry[0]]:
@@ -171,7 +179,12 @@ def _left(
     ]
 
 
-def _stream(events: Sequence[tuple[int, bool]], latency: int, walk: int) -> int:
+def _taken(offered: Sequence[bool], at_once: int) -> list[int]:
+    """Return the streams of which a free walker takes the event."""
+    return [parity for parity, some in enumerate(offered) if some][:at_once]
+
+
+def _stream(events: Sequence[tuple[int, bool]], latency: int, walk: int, at_once: int) -> int:
     """Return the cycles in which inputs are compared one by one and changes are walked.
 
     An input is its number and whether it is an event. It is compared `latency` cycles after the
@@ -189,16 +202,16 @@ def _stream(events: Sequence[tuple[int, bool]], latency: int, walk: int) -> int:
             now = max(free, min(offers))
             if now >= until:
                 return
-            for parity, since in enumerate(waiting):
-                if since is not None and since <= now:
-                    waiting[parity] = None
+            offered = [since is not None and since <= now for since in waiting]
+            for parity in _taken(offered, at_once):
+                waiting[parity] = None
             free, taken = now + walk, now
 
     now = latency - 1
     for number, event in events:
         now += 1
         take(now)
-        if waiting[number % 2] is not None:
+        while waiting[number % 2] is not None:
             now = max(now, free)
             take(now + 1)
         if event:

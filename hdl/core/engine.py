@@ -12,7 +12,8 @@
                                                                      └──> Readout ──> scores
 
 One store word (an even and an odd source's weights), one accumulator of each lane and one unit
-are handled each cycle. The
+are handled each cycle. (With packed weights, `Unpack` stands between store and lanes; an engine of
+one event a cycle has another walker, and one adder less in a lane: `EngineParameters`.) The
 Sequencer lets one phase run at a time: input events, a layer's pass, its events (which begin when
 the pass has read its last accumulator), the readout.
 """
@@ -25,6 +26,7 @@ from hdl.core.events import EventList
 from hdl.core.gate import GateUnit
 from hdl.core.inputs import InputFront
 from hdl.core.lanes import Lanes
+from hdl.core.one_event_walker import OneEventWalker
 from hdl.core.parameters import EngineParameters
 from hdl.core.reader import Reader
 from hdl.core.readout import COUNTERS, Readout
@@ -39,6 +41,7 @@ from hdl.core.signatures import (
 )
 from hdl.core.state import StateMemory
 from hdl.core.store import BlockRAMStore, SinglePortStore
+from hdl.core.unpack import Unpack
 from hdl.core.walker import Walker
 
 
@@ -123,7 +126,7 @@ class Engine(wiring.Component):
         reader = part("reader", Reader(parameters))
         inputs = part("inputs", InputFront())
         events = part("events", EventList())
-        walker = part("walker", Walker())
+        walker = part("walker", Walker() if parameters.events == 2 else OneEventWalker())
         row_pass = part("row_pass", RowPass(parameters))
         # These two are pipelines, empty again long before the next reset has been done.
         m.submodules.gate = gate = GateUnit()
@@ -137,15 +140,29 @@ class Engine(wiring.Component):
         connect(m, inputs.bytes, flipped(self.inputs))
 
         # Store: one reader at a time, the others' addresses are zero.
+        if parameters.events == 2:
+            m.d.comb += [
+                store.port.even_address.eq(walker.even_address | reader.address),
+                store.port.odd_address.eq(walker.odd_address | reader.address),
+                lanes.even_delta.eq(walker.even_delta),
+                lanes.odd_delta.eq(walker.odd_delta),
+            ]
+        else:
+            m.d.comb += [
+                store.port.even_address.eq(walker.address | reader.address),
+                lanes.even_delta.eq(walker.delta),
+            ]
+        if parameters.packed:
+            m.submodules.unpack = unpack = Unpack(parameters)
+            m.d.comb += [unpack.word.eq(store.port.read_data), lanes.weights.eq(unpack.weights)]
+        else:
+            m.d.comb += lanes.weights.eq(store.port.read_data)
         m.d.comb += [
-            store.port.even_address.eq(walker.even_address | reader.address),
-            store.port.odd_address.eq(walker.odd_address | reader.address),
             store.port.write_address.eq(self.store_address),
             store.port.write_data.eq(self.store_write_data),
             store.port.write.eq(self.store_write),
             reader.data.eq(store.port.read_data),
             row_pass.parameter.eq(store.port.read_data),
-            lanes.weights.eq(store.port.read_data),
         ]
 
         # Lanes: walked, read by a pass, or cleared.
@@ -159,8 +176,6 @@ class Engine(wiring.Component):
             lanes.control.write.eq(walker.busy | sequencer.clear),
             lanes.control.clear.eq(sequencer.clear),
             lanes.control.read.eq(row_pass.busy),
-            lanes.even_delta.eq(walker.even_delta),
-            lanes.odd_delta.eq(walker.odd_delta),
             lanes.select.eq(row_pass.select),
             row_pass.low_even.eq(lanes.low_even),
             row_pass.low_odd.eq(lanes.low_odd),
@@ -183,9 +198,11 @@ class Engine(wiring.Component):
             ]
         m.d.comb += walker.edge.eq(reader.edge)
         # A register: it changes long before events come.
-        m.d.sync += walker.half_sources.eq(
-            Mux(sequencer.draining, reader.layer_pass.units[1:], reader.header.inputs[1:])
-        )
+        sources = Mux(sequencer.draining, reader.layer_pass.units, reader.header.inputs)
+        if parameters.events == 2:
+            m.d.sync += walker.half_sources.eq(sources[1:])
+        else:
+            m.d.sync += walker.sources.eq(sources)
         m.d.comb += [
             inputs.start.eq(sequencer.inputs_start),
             inputs.count.eq(reader.header.inputs),

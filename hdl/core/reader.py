@@ -15,9 +15,9 @@ from hdl.core.signatures import (
 )
 from models.image import (
     HEADER_WORDS,
-    MAGIC,
     NEXT_IS_LAST,
     NOT_STORED,
+    magic,
 )
 
 CRC_POLYNOMIAL = 0xEDB88320  # CRC-32, reflected, as in zlib.crc32
@@ -173,7 +173,7 @@ class Reader(wiring.Component):
         m.d.comb += self.image_words.eq(edge.base)
         with m.If(arriving & is_header):
             with m.If(~begun):
-                m.d.sync += self.header_ok.eq(word == MAGIC)
+                m.d.sync += self.header_ok.eq(word == magic(self.parameters.word_format))
         m.d.sync += begun.eq(arriving)
         return m
 

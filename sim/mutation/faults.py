@@ -65,17 +65,25 @@ FAULTS = (
         "Mux",
     ),
     Fault(
-        "the odd event takes the even one's weight", LANE, "self.odd_weight, ", "self.even_weight, "
+        "the odd event takes the even one's weight",
+        LANE,
+        'getattr(self, f"{name}_weight")',
+        "self.even_weight",
     ),
-    Fault("the odd event takes the even one's delta", LANE, "self.odd_plus, ", "self.even_plus, "),
-    Fault("the odd event is not added", LANE, "even_term + odd_term", "even_term"),
+    Fault(
+        "the odd event takes the even one's delta",
+        LANE,
+        'getattr(self, f"{name}_plus"), ',
+        "self.even_plus, ",
+    ),
+    Fault("the odd event is not added", LANE, "terms[0] + terms[1]", "terms[0]"),
     Fault(
         "two deltas of the same sign wrap",
         LANE,
-        "term = Signal(signed(DELTA_BITS + 1))",
-        "term = Signal(signed(DELTA_BITS))",
+        "both = Signal(signed(DELTA_BITS + 1))",
+        "both = Signal(signed(DELTA_BITS))",
     ),
-    Fault("lane does not add", LANE, "self.value + term", "self.value"),
+    Fault("lane does not add", LANE, "self.value + both", "self.value"),
     Fault("minus delta is off by one", LANES, "minus.eq(~(delta - 1))", "minus.eq(~delta)"),
     Fault("clearing keeps the old sum", LANES, "self.control.clear | (self", "(self"),
     Fault("the neighbour's lane is read", LANES, "self.select != pair", "self.select != pair ^ 1"),
@@ -94,7 +102,7 @@ FAULTS = (
     Fault(
         "odd weights are taken from the even half",
         LANES,
-        "self.weights[count + index]",
+        "self.weights[event * count + index]",
         "self.weights[index]",
     ),
     Fault(
