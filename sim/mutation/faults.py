@@ -35,7 +35,9 @@ class Fault:
 
 LANE = "hdl/core/lane.py"
 LANES = "hdl/core/lanes.py"
+UNPACK = "hdl/core/unpack.py"
 WALKER = "hdl/core/walker.py"
+ONE_EVENT_WALKER = "hdl/core/one_event_walker.py"
 INPUTS = "hdl/core/inputs.py"
 EVENTS = "hdl/core/events.py"
 ROWS = "hdl/core/row_pass.py"
@@ -147,6 +149,38 @@ FAULTS = (
         WALKER,
         "some.eq(self.even.valid | self.odd.valid)",
         "some.eq(self.even.valid)",
+    ),
+    # Other word formats.
+    Fault("a packed weight has the next one's sign", UNPACK, "code[place]", "code[place + 1]"),
+    Fault(
+        "an odd source's bytes are the even one's",
+        UNPACK,
+        "self.word.word_select(event, part_bits)",
+        "self.word.word_select(0, part_bits)",
+    ),
+    Fault(
+        "deltas do not wait for unpacking",
+        LANES,
+        "late.eq(delta)\n                delta = late",
+        "late.eq(delta)",
+    ),
+    Fault(
+        "parameters do not wait for late sums",
+        ROWS,
+        "valid[1 + late : 4 + late]",
+        "valid[1:4]",
+    ),
+    Fault(
+        "the walker of one event takes both",
+        ONE_EVENT_WALKER,
+        "self.odd.ready.eq(free & ~self.even.valid)",
+        "self.odd.ready.eq(free)",
+    ),
+    Fault(
+        "the walker of one event takes odd sources for even ones",
+        ONE_EVENT_WALKER,
+        "Cat(Const(1, 1), self.odd.payload.source)",
+        "Cat(Const(0, 1), self.odd.payload.source)",
     ),
     # Input front.
     Fault(
@@ -408,7 +442,7 @@ FAULTS = (
     Fault(
         "header's first word is not looked at",
         READER,
-        "self.header_ok.eq(word == MAGIC)",
+        "self.header_ok.eq(word == magic(self.parameters.word_format))",
         "self.header_ok.eq(1)",
     ),
     Fault(
