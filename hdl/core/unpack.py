@@ -10,8 +10,21 @@ from models.trits import CODE_BITS, NONZERO, SHARED, TRITS, Function
 
 def _result(function: Function, bits: list[Value]) -> Value:
     """Return a function of some of the bits: one lookup table."""
-    index = Cat(bits[number] for number in function.inputs)
-    return Const(function.table, 1 << len(index)).bit_select(index, 1)
+    return _gates(function.table, [bits[number] for number in function.inputs])
+
+
+def _gates(table: int, inputs: list[Value]) -> Value:
+    """Return a truth table's function of some bits, the lowest first.
+
+    Gates, because Yosys would make a multiplexer's constant a synchronous set or reset, and spend a
+    control signal and a cell on it (see `hdl.core.lane`).
+    """
+    if not inputs:
+        return Const(table, 1)
+    *rest, bit = inputs
+    half = 1 << len(rest)
+    low, high = _gates(table & (1 << half) - 1, rest), _gates(table >> half, rest)
+    return (bit & high) | (~bit & low)
 
 
 class Unpack(wiring.Component):
