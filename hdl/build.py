@@ -24,6 +24,7 @@ from hdl.toolchain import TOOLCHAINS, ToolError, find_toolchain
 from hdl.top import Top
 from models.file import load
 from models.network import NetworkError
+from models.word_format import PLAIN, WordFormat
 
 ROOT = CONSTRAINTS.parent
 DEFAULT_NETWORK = ROOT / "models" / "zoo" / "digits.safetensors"
@@ -31,7 +32,10 @@ DEFAULT_NETWORK = ROOT / "models" / "zoo" / "digits.safetensors"
 # What becomes gates depends on these and on the network; the digest in the report is theirs.
 _SOURCES = (
     "hdl/**/*.py",
-    *(f"models/{name}.py" for name in ("image", "layout", "protocol", "spec")),
+    *(
+        f"models/{name}.py"
+        for name in ("image", "layout", "protocol", "spec", "trits", "word_format")
+    ),
 )
 
 #: A route is a draw: one of six seeds misses a clock that the others reach (measured on the
@@ -173,12 +177,14 @@ def _header(
         "board": board.name,
         "device": f"{board.device}-{board.package}",
         "lanes": parameters.lanes,
+        "events": parameters.events,
         "weights": parameters.weights,
         "store": {
             "memory": STORE_NAMES[parameters.weights],
             "words": parameters.store_words,
             "word_bits": parameters.word_bits,
-            "ternary_weights": 2 * parameters.store_words * parameters.lanes,
+            "packed": parameters.packed,
+            "ternary_weights": parameters.ternary_weights,
             "reason": plan.reason,
             "network": plan.network,
             "network_words": plan.network_words,
@@ -208,12 +214,29 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="FILE",
         help="network file, or 'none' (default: the shipped digits network)",
     )
-    parser.add_argument("--lanes", type=int, metavar="P", help="lanes (default: the board's)")
+    parser.add_argument(
+        "--lanes",
+        type=int,
+        metavar="P",
+        help="lanes (default: the board's; with --packed, as many as its words then hold)",
+    )
     parser.add_argument(
         "--weights",
         choices=WEIGHT_CHOICES,
         default="auto",
         help="weight store; auto: block RAM, preloaded, if the network fits it, else SPRAM",
+    )
+    parser.add_argument(
+        "--packed",
+        action="store_true",
+        help="five weights in a byte instead of four: more lanes on the same memory",
+    )
+    parser.add_argument(
+        "--events",
+        type=int,
+        choices=[1, 2],
+        default=PLAIN.events,
+        help="events that the engine takes in a cycle (default 2)",
     )
     parser.add_argument(
         "--clock", type=_mhz, metavar="MHz", help="clock of the engine (default: the board's)"
@@ -259,7 +282,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         board = load_board(options.board)
         network = None if options.network == "none" else load(options.network)
-        plan = make_plan(board, network, options.lanes, options.weights)
+        word_format = WordFormat(options.events, options.packed)
+        plan = make_plan(board, network, options.lanes, options.weights, word_format)
         if options.plan:
             print(plan.text())
             return 0

@@ -5,7 +5,7 @@ Plain arithmetic, no synthesis: `python -m hdl.build --plan` prints it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from hdl.boards import Board, Memories
@@ -21,6 +21,8 @@ from models.image import (
 )
 from models.network import Network
 from models.spec import MAX_FAN_IN
+from models.trits import CODE_BITS, TRITS
+from models.word_format import PLAIN, WordFormat
 
 #: Block RAMs of the engine and the link beside the lanes' accumulators and the weights:
 #: previous input, hidden states, event list, scores; the link's receive and transmit rings.
@@ -68,7 +70,8 @@ class Plan:
         lines = [
             f"lanes           {p.lanes}",
             f"weight store    {STORE_NAMES[p.weights]}, {p.store_words} words of {p.word_bits} "
-            f"bits ({2 * p.store_words * p.lanes} ternary weights)",
+            f"bits ({p.ternary_weights} ternary weights)",
+            f"its words hold  {p.word_format.name}",
             f"chosen because  {self.reason}",
             f"limits          {capacity.accumulator_words} accumulators a lane, "
             f"{capacity.state_units} hidden units ({capacity.layer_units} in a layer), "
@@ -80,25 +83,44 @@ class Plan:
         return "\n".join(lines)
 
 
-def store_words(memories: Memories, lanes: int, weights: WeightMemory) -> int:
-    """Return the words of ``4 * lanes`` bits that a device has for weights; 0 if none.
+def store_words(
+    memories: Memories, lanes: int, weights: WeightMemory, word_format: WordFormat = PLAIN
+) -> int:
+    """Return the words that a device has for weights; 0 if none.
 
     Block RAM: what the accumulators (one a lane) and `OTHER_EBR` leave over, in columns of 16
     bits. SPRAM: one word deep, if there are enough of them side by side. The two halves of a word
     are addressed separately, so neither shares a memory with the other.
     """
-    half = 2 * lanes
     if weights == "spram":
-        words = SPRAM_WORDS if memories.spram >= 2 * -(-half // SPRAM_BITS) else 0
+        columns = _columns(lanes, SPRAM_BITS, word_format)
+        words = SPRAM_WORDS if memories.spram >= columns else 0
     else:
-        columns = 2 * -(-half // _EBR_WIDTH)
+        columns = _columns(lanes, _EBR_WIDTH, word_format)
         rows = max(memories.ebr - lanes - OTHER_EBR, 0) // columns
         words = rows * (memories.ebr_bits // _EBR_WIDTH)
     return min(words, _MOST_WORDS)
 
 
+def _columns(lanes: int, width: int, word_format: WordFormat) -> int:
+    """Return the memories of `width` bits that stand side by side for a word."""
+    return word_format.events * -(-word_format.part_bits(lanes) // width)
+
+
+def default_lanes(board: Board, word_format: WordFormat) -> int:
+    """Return the board's lanes; with packed weights, as many as find room in the same bits."""
+    if not word_format.packed:
+        return board.lanes
+    lanes = PLAIN.weight_bits(board.lanes) // CODE_BITS * TRITS
+    return lanes - lanes % LANE_STEP
+
+
 def make_plan(
-    board: Board, network: Network | None, lanes: int | None = None, weights: WeightChoice = "auto"
+    board: Board,
+    network: Network | None,
+    lanes: int | None = None,
+    weights: WeightChoice = "auto",
+    word_format: WordFormat = PLAIN,
 ) -> Plan:
     """Choose the weight store and check that the network fits.
 
@@ -109,10 +131,12 @@ def make_plan(
     network : Network or None
         The network to preload or to check, if any.
     lanes : int, optional
-        Lanes P; the board's default if not given.
+        Lanes P; if not given, see `default_lanes`.
     weights : str
         ``"bram"``, ``"spram"``, or ``"auto"``: block RAM, preloaded, if the network fits it,
         else SPRAM.
+    word_format : WordFormat
+        Events a cycle, and whether weights are packed.
 
     Raises
     ------
@@ -120,7 +144,7 @@ def make_plan(
         If the board has no such store, or the network fits none that is allowed; the message
         says what is needed and what there is.
     """
-    lanes = board.lanes if lanes is None else lanes
+    lanes = default_lanes(board, word_format) if lanes is None else lanes
     if lanes < MIN_LANES or lanes % LANE_STEP:
         raise PlanError(
             f"lanes must be a multiple of {LANE_STEP} and at least {MIN_LANES}, not {lanes}"
@@ -135,7 +159,7 @@ def make_plan(
     refusals: list[str] = []
     for kind in kinds:
         try:
-            return _plan_for(board, network, lanes, kind, weights, refusals)
+            return _plan_for(board, network, lanes, kind, weights, word_format, refusals)
         except (PlanError, ImageError, ValueError) as error:
             refusals.append(f"{STORE_NAMES[kind]}: {error}")
     raise PlanError(f"no weight store of {board.title} will do\n  " + "\n  ".join(refusals))
@@ -147,18 +171,25 @@ def _plan_for(
     lanes: int,
     kind: WeightMemory,
     choice: WeightChoice,
+    word_format: WordFormat,
     refusals: list[str],
 ) -> Plan:
-    words = store_words(board.memories, lanes, kind)
+    words = store_words(board.memories, lanes, kind, word_format)
     if not words:
-        raise PlanError(_no_store(board, lanes, kind, network))
+        raise PlanError(_no_store(board, lanes, kind, network, word_format))
+    empty = EngineParameters(
+        lanes=lanes,
+        weights=kind,
+        store_words=words,
+        events=word_format.events,
+        packed=word_format.packed,
+    )
     image: Image | None = None
     needed = 0
     if network is not None:
-        capacity = EngineParameters(lanes=lanes, weights=kind, store_words=words).capacity
-        needed = check_capacity(network, capacity).words
+        needed = check_capacity(network, empty.capacity).words
         if kind == "bram":
-            image = compile_image(network, lanes)
+            image = compile_image(network, lanes, word_format)
     elif choice == "auto" and kind == "bram" and board.memories.spram:
         raise PlanError("no network to preload, and SPRAM is larger")
     if choice != "auto":
@@ -167,21 +198,28 @@ def _plan_for(
         reason = "the network fits block RAM, and then works at power-up"
     else:
         reason = "; ".join(refusals)
-    parameters = EngineParameters(lanes=lanes, weights=kind, store_words=words, image=image)
-    return Plan(parameters, network.spec.name if network else None, needed, reason)
+    return Plan(replace(empty, image=image), network.spec.name if network else None, needed, reason)
 
 
-def _no_store(board: Board, lanes: int, kind: WeightMemory, network: Network | None) -> str:
+def _no_store(
+    board: Board,
+    lanes: int,
+    kind: WeightMemory,
+    network: Network | None,
+    word_format: WordFormat,
+) -> str:
     need = ""
     if network is not None:
-        need = f"network {network.spec.name!r} needs {plan_layout(network, lanes).words} words; "
+        words = plan_layout(network, lanes, word_format).words
+        need = f"network {network.spec.name!r} needs {words} words; "
     if kind == "spram":
         return (
-            f"{need}{lanes} lanes need {2 * -(-2 * lanes // SPRAM_BITS)} SPRAMs, there are "
-            + str(board.memories.spram)
+            f"{need}{lanes} lanes need {_columns(lanes, SPRAM_BITS, word_format)} SPRAMs, "
+            f"there are {board.memories.spram}"
         )
     left = board.memories.ebr - lanes - OTHER_EBR
     return (
         f"{need}{lanes} lanes and the rest leave {left} of {board.memories.ebr} block RAMs, "
-        f"and a word of {4 * lanes} bits takes {2 * -(-2 * lanes // _EBR_WIDTH)}"
+        f"and a word of {word_format.word_bits(lanes)} bits takes "
+        f"{_columns(lanes, _EBR_WIDTH, word_format)}"
     )

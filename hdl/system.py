@@ -89,12 +89,14 @@ def system_verilog(
     clock_hz: int,
     baud: int,
     store_words: int | None = None,
+    events: int = 2,
+    packed: bool = False,
 ) -> str:
     """Return the system as Verilog: module ``system`` with ports clk, rst, rx, tx and led.
 
     Parameters
     ----------
-    lanes, weights, image, store_words
+    lanes, weights, image, store_words, events, packed
         See `EngineParameters`; the default size of the store is the iCE40UP5K's.
     clock_hz, baud
         See `System`.
@@ -104,6 +106,8 @@ def system_verilog(
         weights=weights,
         store_words=DEFAULT_STORE_WORDS[weights] if store_words is None else store_words,
         image=image,
+        events=events,
+        packed=packed,
     )
     top = _WithPins(System(parameters, clock_hz, baud))
     ports = [top.clk, top.rst, top.system.rx, top.system.tx, top.system.led]

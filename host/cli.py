@@ -84,6 +84,15 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--weights", choices=["bram", "spram"], help="weight store of emulator or simulator"
         )
+        command.add_argument(
+            "--events", type=int, choices=[1, 2], help="events a cycle of emulator or simulator"
+        )
+        command.add_argument(
+            "--packed",
+            action="store_true",
+            default=None,
+            help="emulator or simulator with five weights in a byte",
+        )
         command.add_argument("--json", action="store_true", help="machine-readable output")
     return made
 
@@ -110,7 +119,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _device_options(options: argparse.Namespace) -> dict[str, Any]:
-    names = ("baud", "lanes", "weights")
+    names = ("baud", "lanes", "weights", "events", "packed")
     return {name: getattr(options, name) for name in names if getattr(options, name) is not None}
 
 
@@ -133,6 +142,7 @@ def _info(options: argparse.Namespace) -> int:
             ("clock", f"{identity.clock_hz / 1e6:g} MHz"),
             ("fraction bits", identity.fraction_bits),
             ("weight store", f"{identity.weights}, {capacity.store_words} words"),
+            ("words hold", capacity.word_format.name),
             ("accumulators per lane", capacity.accumulator_words),
             ("hidden units", f"{capacity.state_units}, at most {capacity.layer_units} a layer"),
             ("inputs, outputs", f"at most {capacity.input_size}, {capacity.outputs}"),

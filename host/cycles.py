@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from models.layout import LayerLayout, plan_layout
 from models.network import Network
+from models.word_format import PLAIN, WordFormat
 
 #: The state that starts a step, and its inputs.
 _STEP_STATES = 1
@@ -46,6 +47,8 @@ class CycleModel:
     ----------
     network : Network
     lanes : int
+    word_format : WordFormat
+        How its store's words hold weights; also says how many events it takes a cycle.
 
     Attributes
     ----------
@@ -54,9 +57,12 @@ class CycleModel:
         or the readout reads them.
     """
 
-    def __init__(self, network: Network, lanes: int) -> None:
-        self._layout = plan_layout(network, lanes)
+    def __init__(self, network: Network, lanes: int, word_format: WordFormat = PLAIN) -> None:
+        self._layout = plan_layout(network, lanes, word_format)
         self._order = [order.tolist() for order in network.order]
+        # What a pass reads comes so many cycles later than the constants above say.
+        self._late = word_format.lanes_late
+        self._at_once = word_format.events
         self._always_reads = network.spec.readout.mode != "last"
         self._pairs = -(-network.spec.outputs // 2)
         self._planes = network.spec.readout.planes
@@ -85,8 +91,9 @@ class CycleModel:
         events = self._by_position(events)
         inputs = len(moved)
         items = [(inputs - i, move) for i, move in enumerate(moved)]
+        walk = self._layout.inputs.words
         cycles = _STEP_STATES + self._walked(
-            *_stream(items, _INPUT_LATENCY, self._layout.inputs.words), self._layout.inputs.words
+            *_stream(items, _INPUT_LATENCY, walk, self._at_once), walk
         )
         emitted_below = any(moved)
         for index, (layer, changed) in enumerate(zip(self._layout.layers, events, strict=True)):
@@ -101,7 +108,7 @@ class CycleModel:
         self._unsettled = False
         if due or self._always_reads:
             slots = (self._pairs - 1) * self._layout.readout_slots + self._planes
-            cycles += slots + _READOUT
+            cycles += slots + _READOUT + self._late
             self.reading += self._pairs * self._layout.readout_slots
         return cycles
 
@@ -117,7 +124,9 @@ class CycleModel:
             for unit, some in enumerate(nonzero):
                 lists[(layer.state + unit) % 2].append((-1, bool(some)))
             walk = layer.edge.words
-            cycles += _REPLAY_LAYER_STATES + self._walked(*_drain(lists, 0, -1, walk), walk)
+            cycles += _REPLAY_LAYER_STATES + self._walked(
+                *_drain(lists, 0, -1, walk, self._at_once), walk
+            )
         self._unsettled = True
         return cycles
 
@@ -130,17 +139,16 @@ class CycleModel:
 
     def _pass(self, layer: LayerLayout, changed: Sequence[bool]) -> int:
         """Return the cycles of a pass and of its events, which overlap."""
+        latency = _ENTRY + self._late
         lists: tuple[list[_Entry], list[_Entry]] = ([], [])
         for unit, some in enumerate(changed):
             if some:
-                entry = (unit + 1) * layer.slots + _ENTRY
+                entry = (unit + 1) * layer.slots + latency
                 lists[(layer.state + unit) % 2].append((entry, True))
         slots = layer.units * layer.slots
         self.reading += slots
-        walk = layer.edge.words
-        return _PASS_STATES + self._walked(
-            *_drain(lists, slots + _DRAIN_STATES, slots + _ENTRY, walk), walk
-        )
+        start, more, walk = slots + _DRAIN_STATES, slots + latency, layer.edge.words
+        return _PASS_STATES + self._walked(*_drain(lists, start, more, walk, self._at_once), walk)
 
     def _walked(self, cycles: int, walks: int, walk: int) -> int:
         """Count the cycles of walks, and return all cycles of the phase that they belong to."""
@@ -153,15 +161,16 @@ _Entry = tuple[int, bool]
 
 
 def _drain(
-    lists: tuple[Sequence[_Entry], Sequence[_Entry]], start: int, more: int, walk: int
+    lists: tuple[Sequence[_Entry], Sequence[_Entry]], start: int, more: int, walk: int, at_once: int
 ) -> tuple[int, int]:
     """Return the cycles until all events of the even and odd units have been walked, and the walks.
 
     One entry is read a cycle, of the one list and of the other in turn, from cycle `start` on and
     until cycle `more` at least; that a list has entries left is known a cycle late. The next cycle
     it goes to its list's stream, unless an event is there that the walker does not take. The walker
-    takes what is in both streams when it is free, which it is again in the cycle of the last of the
-    `walk` words; but an event that comes alone waits a cycle if an entry follows it.
+    takes what is in both streams when it is free, or of one of them, the even one first, where it
+    takes one event at once; it is free again in the cycle of the last of the `walk` words. Where it
+    takes two, an event that comes alone waits a cycle if an entry follows it.
     """
     now, turn, started = start, 0, True
     read = [0, 0]
@@ -172,9 +181,11 @@ def _drain(
     free = walks = 0
     while started or entry is not None or any(offered):
         reading = started and left[turn]
-        hold_next = entry is not None and entry[1] and reading and not any(offered)
+        follows = entry is not None and entry[1] and reading and not any(offered)
+        hold_next = follows and at_once > 1
         if any(offered) and now >= free and not hold:
-            offered = [False, False]
+            for parity in _taken(offered, at_once):
+                offered[parity] = False
             free, walks = now + walk, walks + 1
         left_next = _left(lists, read, now)
         if entry is None or not offered[entry[0]]:
@@ -202,7 +213,14 @@ def _left(
     ]
 
 
-def _stream(events: Sequence[tuple[int, bool]], latency: int, walk: int) -> tuple[int, int]:
+def _taken(offered: Sequence[bool], at_once: int) -> list[int]:
+    """Return the streams of which a free walker takes the event."""
+    return [parity for parity, some in enumerate(offered) if some][:at_once]
+
+
+def _stream(
+    events: Sequence[tuple[int, bool]], latency: int, walk: int, at_once: int
+) -> tuple[int, int]:
     """Return the cycles in which inputs are compared one by one and changes walked, and the walks.
 
     An input is its number and whether it is an event. It is compared `latency` cycles after the
@@ -219,17 +237,17 @@ def _stream(events: Sequence[tuple[int, bool]], latency: int, walk: int) -> tupl
             now = max(free, held, min(offers))
             if now >= until:
                 return
-            for parity, since in enumerate(waiting):
-                if since is not None and since <= now:
-                    waiting[parity] = None
+            offered = [since is not None and since <= now for since in waiting]
+            for parity in _taken(offered, at_once):
+                waiting[parity] = None
             free, walks = now + walk, walks + 1
 
     now = latency - 1
     for index, (number, event) in enumerate(events):
         now += 1
         take(now)
-        alone = waiting == [None, None]
-        if waiting[number % 2] is not None:
+        alone = waiting == [None, None] and at_once > 1
+        while waiting[number % 2] is not None:
             now = max(now, free, held)
             take(now + 1)
         if event:

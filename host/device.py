@@ -63,7 +63,8 @@ class Device:
         **options
             network : path or Network, loaded at once (a simulated board with weights "bram"
             starts with it in its block RAM).
-            Emulator and simulator: lanes (16), weights ("spram" or "bram"), clock_hz.
+            Emulator and simulator: lanes (16), weights ("spram" or "bram"), events (2 or 1 a
+            cycle), packed (five weights in a byte of the store), clock_hz.
             Emulator: store_words. Simulator: baud, seed, trace (a VCD file), start_timeout.
             Ports: baud (3,000,000). Simulator and ports: timeout (seconds without progress
             until a request is sent again) and retries.
@@ -129,7 +130,7 @@ class Device:
             check_capacity(network, self._capacity)
         except ImageError as error:
             raise NetworkDoesNotFit(str(error)) from error
-        image = compile_image(network, self._capacity.lanes)
+        image = compile_image(network, self._capacity.lanes, self._capacity.word_format)
         self._network = self._sequencer = None
         self._engine.load(network, image, progress)
         self._network, self._crc32 = network, image.crc32

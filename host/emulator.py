@@ -21,6 +21,7 @@ from models.layout import LANE_STEP, MIN_LANES, Capacity
 from models.network import Network
 from models.protocol import PROTOCOL_VERSION, StepFlags
 from models.spec import FRACTION_BITS
+from models.word_format import PLAIN, WordFormat
 
 #: The iCE40UP5K's memories: single-port RAMs (words of 16 bits), block RAMs (rows of 16 bits),
 #: and the block RAMs that engine and link need beside the lanes' accumulators.
@@ -30,7 +31,7 @@ _BLOCK_RAMS, _BLOCK_RAM_WORDS, _OTHER_BLOCK_RAMS = 30, 256, 6
 _STEPS_PER_BATCH = 64
 
 
-def default_store_words(weights: str, lanes: int) -> int:
+def default_store_words(weights: str, lanes: int, word_format: WordFormat = PLAIN) -> int:
     """Return the words that an iCE40UP5K has for weights, as `hdl.build` plans it.
 
     Parameters
@@ -38,9 +39,11 @@ def default_store_words(weights: str, lanes: int) -> int:
     weights : str
         "spram" or "bram".
     lanes : int
-        Lanes P; a word has 4 P bits, in two halves with memories of their own.
+        Lanes P.
+    word_format : WordFormat
+        A word's parts have memories of their own.
     """
-    columns = 2 * -(-2 * lanes // 16)
+    columns = word_format.events * -(-word_format.part_bits(lanes) // 16)
     if weights == "spram":
         return _SPRAM_WORDS if columns <= _SPRAMS else 0
     left = max(_BLOCK_RAMS - lanes - _OTHER_BLOCK_RAMS, 0)
@@ -68,6 +71,10 @@ class Emulator:
         Only reported.
     store_words : int, optional
         Size of the weight store, where the board's differs from the usual one.
+    events : int
+        Events a cycle, 2 or 1.
+    packed : bool
+        Five weights are in a byte of the store.
     """
 
     def __init__(
@@ -76,6 +83,8 @@ class Emulator:
         weights: str = "spram",
         clock_hz: int = 48_000_000,
         store_words: int | None = None,
+        events: int = 2,
+        packed: bool = False,
     ) -> None:
         if weights not in ("spram", "bram"):
             raise ValueError(f"weights must be spram or bram, not {weights!r}")
@@ -83,8 +92,9 @@ class Emulator:
             raise ValueError(
                 f"lanes must be a multiple of {LANE_STEP} and at least {MIN_LANES}, not {lanes}"
             )
-        words = default_store_words(weights, lanes) if store_words is None else store_words
-        self._capacity = Capacity(lanes, words)
+        form = WordFormat(events, packed)
+        words = default_store_words(weights, lanes, form) if store_words is None else store_words
+        self._capacity = Capacity(lanes, words, word_format=form)
         self._weights = weights
         self._clock_hz = clock_hz
         self._network: Network | None = None
@@ -120,7 +130,7 @@ class Emulator:
         self._adding, self._reading = self._lane_cycles()
         self._network, self._image = network, image
         self._model = golden.GoldenModel(network)
-        self._cycle_model = CycleModel(network, self._capacity.lanes)
+        self._cycle_model = CycleModel(network, self._capacity.lanes, self._capacity.word_format)
         self._clear()
         if progress is not None:
             size = len(image.words) * image.word_bytes

@@ -30,6 +30,7 @@ from models.protocol import (
     response_cost,
 )
 from models.spec import FRACTION_BITS, NetworkSpec
+from models.word_format import WordFormat
 
 _IDENTITY = struct.Struct("<4BI6HIBII")
 _COUNTERS = struct.Struct("<QQQIIQQQQ")
@@ -89,7 +90,7 @@ class LinkEngine:
     Raises
     ------
     LinkError
-        If the device's fraction bits are not this program's.
+        If the device's fraction bits, or the bytes of its words, are not this program's.
     """
 
     def __init__(self, session: Session, on_close: Callable[[], None] | None = None) -> None:
@@ -115,14 +116,30 @@ class LinkEngine:
         """Ask what the device is and holds."""
         data = self._session.request(Command.IDENTIFY, b"", _IDENTITY.size)
         (
-            version, lanes, fraction_bits, _word_bytes, store_words, accumulator_words,
+            version, lanes, fraction_bits, word_bytes, store_words, accumulator_words,
             state_units, input_size, outputs, rx_capacity, tx_capacity, clock_khz, flags,
             image_words, crc32,
         ) = _IDENTITY.unpack(data)  # fmt: skip
+        word_format = WordFormat(
+            events=1 if flags & DeviceFlags.ONE_EVENT else 2,
+            packed=bool(flags & DeviceFlags.PACKED),
+        )
+        if word_bytes != word_format.word_bytes(lanes):
+            raise LinkError(
+                f"the device's store words have {word_bytes} bytes; of {lanes} lanes, "
+                f"{word_format.name}, this program expects {word_format.word_bytes(lanes)}: "
+                "build the bitstream from the same version"
+            )
         return Identity(
             protocol=version,
             capacity=Capacity(
-                lanes, store_words, accumulator_words, state_units, input_size, outputs=outputs
+                lanes,
+                store_words,
+                accumulator_words,
+                state_units,
+                input_size,
+                outputs=outputs,
+                word_format=word_format,
             ),
             fraction_bits=fraction_bits,
             clock_hz=clock_khz * 1000,

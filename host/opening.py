@@ -20,7 +20,7 @@ from models.network import Network
 _IN_PROGRAM = ("emulator", "simulator")
 
 _COMMON = {"network"}
-_SIZE = {"lanes", "weights", "clock_hz"}
+_SIZE = {"lanes", "weights", "events", "packed", "clock_hz"}
 _LINK = {"baud", "timeout", "retries"}
 _OPTIONS = {
     "emulator": _COMMON | _SIZE | {"store_words"},
@@ -106,6 +106,8 @@ def _open_simulator(
     network: Network | str | os.PathLike[str] | None,
     lanes: int = 16,
     weights: str | None = None,
+    events: int = 2,
+    packed: bool = False,
     clock_hz: int = 48_000_000,
     baud: int = DEFAULT_BAUD,
     seed: int = 1,
@@ -116,7 +118,9 @@ def _open_simulator(
     from host.simulator import START_TIMEOUT, SimulatedBoard
 
     arguments = ["--lanes", str(lanes), "--clock-hz", str(clock_hz), "--baud", str(baud)]
-    arguments += ["--seed", str(seed)]
+    arguments += ["--seed", str(seed), "--events", str(events)]
+    if packed:
+        arguments += ["--packed"]
     if weights is not None:
         arguments += ["--weights", weights]
     if trace is not None:

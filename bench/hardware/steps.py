@@ -20,7 +20,7 @@ from models.golden import GoldenModel
 from models.network import Network
 from models.tasks.data import Part
 
-__all__ = ["Steps", "count_additions", "run", "simulate"]
+__all__ = ["Steps", "count_additions", "name_of", "run", "simulate"]
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,12 @@ class Steps:
     additions: float
     sequences: int
     simulated: int
+
+
+def name_of(parameters: EngineParameters) -> str:
+    """Return a name for folders that tells engines apart."""
+    packed = "-packed" * parameters.packed
+    return f"{parameters.lanes}-{parameters.weights}-{parameters.events}{packed}"
 
 
 def run(
@@ -75,7 +81,12 @@ def run(
     """
     x = network.quantize(part.x)
     with Device.open(
-        "emulator", network=network, lanes=parameters.lanes, weights=parameters.weights
+        "emulator",
+        network=network,
+        lanes=parameters.lanes,
+        weights=parameters.weights,
+        events=parameters.events,
+        packed=parameters.packed,
     ) as device:
         compared = compare(device, x, part.y)
         emulated = [result.cycles for result in device.run_many(x[:simulated])]
@@ -130,7 +141,7 @@ def simulate(
             "Get it with pip install -e '.[test]' in the repository",
             tool=str(error.name),
         ) from error
-    script = EngineScript(parameters.lanes)
+    script = EngineScript(parameters.lanes, word_format=parameters.word_format)
     script.load(network)
     cycles = []
     for sequence in x:
@@ -142,7 +153,7 @@ def simulate(
             Engine(parameters),
             "sim.benches.engine",
             "verilator",
-            name=f"hardware-{parameters.lanes}-{parameters.weights}",
+            name=f"hardware-{name_of(parameters)}",
             case=f"hardware-{case}",
             data={"operations": script.operations},
         )

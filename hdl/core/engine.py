@@ -12,7 +12,8 @@
                                                                      └──> Readout ──> scores
 
 One store word (an even and an odd source's weights), one accumulator of each lane and one unit
-are handled each cycle. The
+are handled each cycle. (With packed weights, `Unpack` stands between store and lanes; an engine of
+one event a cycle has another walker, and one adder less in a lane: `EngineParameters`.) The
 Sequencer lets one phase run at a time: input events, a layer's pass, its events (which begin when
 the pass has read its last accumulator), the readout.
 """
@@ -25,6 +26,7 @@ from hdl.core.events import EventList
 from hdl.core.gate import GateUnit
 from hdl.core.inputs import InputFront
 from hdl.core.lanes import Lanes
+from hdl.core.one_event_walker import OneEventWalker
 from hdl.core.parameters import EngineParameters
 from hdl.core.reader import Reader
 from hdl.core.readout import COUNTERS, Readout
@@ -41,6 +43,7 @@ from hdl.core.signatures import (
 from hdl.core.state import StateMemory
 from hdl.core.store import BlockRAMStore, SinglePortStore
 from hdl.core.tally import Tally
+from hdl.core.unpack import Unpack
 from hdl.core.walker import Walker
 
 
@@ -125,7 +128,7 @@ class Engine(wiring.Component):
         reader = part("reader", Reader(parameters))
         inputs = part("inputs", InputFront())
         events = part("events", EventList())
-        walker = part("walker", Walker())
+        walker = part("walker", Walker() if parameters.events == 2 else OneEventWalker())
         row_pass = part("row_pass", RowPass(parameters))
         # These two are pipelines, empty again long before the next reset has been done.
         m.submodules.gate = gate = GateUnit()
@@ -140,15 +143,29 @@ class Engine(wiring.Component):
         connect(m, inputs.bytes, flipped(self.inputs))
 
         # Store: one reader at a time, the others' addresses are zero.
+        if parameters.events == 2:
+            m.d.comb += [
+                store.port.even_address.eq(walker.even_address | reader.address),
+                store.port.odd_address.eq(walker.odd_address | reader.address),
+                lanes.even_delta.eq(walker.even_delta),
+                lanes.odd_delta.eq(walker.odd_delta),
+            ]
+        else:
+            m.d.comb += [
+                store.port.even_address.eq(walker.address | reader.address),
+                lanes.even_delta.eq(walker.delta),
+            ]
+        if parameters.packed:
+            m.submodules.unpack = unpack = Unpack(parameters)
+            m.d.comb += [unpack.word.eq(store.port.read_data), lanes.weights.eq(unpack.weights)]
+        else:
+            m.d.comb += lanes.weights.eq(store.port.read_data)
         m.d.comb += [
-            store.port.even_address.eq(walker.even_address | reader.address),
-            store.port.odd_address.eq(walker.odd_address | reader.address),
             store.port.write_address.eq(self.store_address),
             store.port.write_data.eq(self.store_write_data),
             store.port.write.eq(self.store_write),
             reader.data.eq(store.port.read_data),
             row_pass.parameter.eq(store.port.read_data),
-            lanes.weights.eq(store.port.read_data),
         ]
 
         # Lanes: walked, read by a pass, or cleared.
@@ -162,8 +179,6 @@ class Engine(wiring.Component):
             lanes.control.write.eq(walker.busy | sequencer.clear),
             lanes.control.clear.eq(sequencer.clear),
             lanes.control.read.eq(row_pass.busy),
-            lanes.even_delta.eq(walker.even_delta),
-            lanes.odd_delta.eq(walker.odd_delta),
             lanes.select.eq(row_pass.select),
             row_pass.low_even.eq(lanes.low_even),
             row_pass.low_odd.eq(lanes.low_odd),
@@ -184,15 +199,19 @@ class Engine(wiring.Component):
                 of_inputs.ready.eq(to.ready),
                 of_layer.ready.eq(to.ready),
             ]
-        m.d.comb += [walker.edge.eq(reader.edge), walker.hold.eq(inputs.hold | events.hold)]
+        m.d.comb += walker.edge.eq(reader.edge)
         # Of a layer, while the pass that they come from is still the reader's.
-        with m.If(sequencer.inputs_start):
-            m.d.sync += [walker.half_sources.eq(reader.header.inputs[1:]), walker.first.eq(0)]
-        with m.If(sequencer.list_drain):
-            m.d.sync += [
-                walker.half_sources.eq(reader.layer_pass.units[1:]),
-                walker.first.eq(reader.layer_pass.state_accumulator),
-            ]
+        sources = Mux(sequencer.list_drain, reader.layer_pass.units, reader.header.inputs)
+        with m.If(sequencer.inputs_start | sequencer.list_drain):
+            m.d.sync += walker.first.eq(
+                Mux(sequencer.list_drain, reader.layer_pass.state_accumulator, 0)
+            )
+            if parameters.events == 2:
+                m.d.sync += walker.half_sources.eq(sources[1:])
+            else:
+                m.d.sync += walker.sources.eq(sources)
+        if parameters.events == 2:
+            m.d.comb += walker.hold.eq(inputs.hold | events.hold)
         m.d.comb += [
             inputs.start.eq(sequencer.inputs_start),
             inputs.count.eq(reader.header.inputs),

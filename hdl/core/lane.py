@@ -18,6 +18,14 @@ class Lane(wiring.Component):
     **assumption**, asserted in simulation by `Lanes`: no two consecutive cycles name the same
     address when the first of them writes.
 
+    Of one event a cycle, the members named odd do not exist, whatever the source's parity, and
+    the weight comes with the address: there are no terms to be added first.
+
+    Parameters
+    ----------
+    events : int
+        Events a cycle, 2 or 1.
+
     Members
     -------
     address : In(7)
@@ -35,17 +43,22 @@ class Lane(wiring.Component):
         The accumulator that `address` named in the cycle before.
     """
 
-    address: In(LANE_ADDRESS_BITS)
-    mute: In(1)
-    even_weight: In(2)
-    odd_weight: In(2)
-    even_plus: In(signed(DELTA_BITS))
-    even_minus: In(signed(DELTA_BITS))
-    odd_plus: In(signed(DELTA_BITS))
-    odd_minus: In(signed(DELTA_BITS))
-    write: In(1)
-    write_address: In(LANE_ADDRESS_BITS)
-    value: Out(signed(16))
+    def __init__(self, events: int = 2):
+        self.names = ("even", "odd")[:events]
+        deltas = {}
+        for name in self.names:
+            deltas[f"{name}_weight"] = In(2)
+            deltas[f"{name}_plus"] = deltas[f"{name}_minus"] = In(signed(DELTA_BITS))
+        super().__init__(
+            {
+                "address": In(LANE_ADDRESS_BITS),
+                "mute": In(1),
+                **deltas,
+                "write": In(1),
+                "write_address": In(LANE_ADDRESS_BITS),
+                "value": Out(signed(16)),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -57,20 +70,23 @@ class Lane(wiring.Component):
 
         # A four-input function of each bit: one logic cell, flip-flop included. (Gates, because
         # Yosys would make a multiplexer's zero a synchronous reset and spend a cell on inverting.)
-        even_term = Signal(signed(DELTA_BITS))
-        odd_term = Signal(signed(DELTA_BITS))
-        term = Signal(signed(DELTA_BITS + 1))
-        for to, weight, plus, minus in (
-            (even_term, self.even_weight, self.even_plus, self.even_minus),
-            (odd_term, self.odd_weight, self.odd_plus, self.odd_minus),
-        ):
-            m.d.sync += to.eq(weight[0].replicate(DELTA_BITS) & Mux(weight[1], minus, plus))
-        m.d.sync += term.eq(even_term + odd_term)
+        terms = []
+        for name in self.names:
+            term = Signal(signed(DELTA_BITS), name=f"{name}_term")
+            weight = getattr(self, f"{name}_weight")
+            plus, minus = getattr(self, f"{name}_plus"), getattr(self, f"{name}_minus")
+            m.d.sync += term.eq(weight[0].replicate(DELTA_BITS) & Mux(weight[1], minus, plus))
+            terms.append(term)
+        if len(terms) == 2:
+            both = Signal(signed(DELTA_BITS + 1))
+            m.d.sync += both.eq(terms[0] + terms[1])
+        else:
+            both = terms[0]
         m.d.comb += [
             read.addr.eq(Cat(self.address, self.mute)),
             self.value.eq(read.data.as_signed()),
             write.addr.eq(self.write_address),
-            write.data.eq(self.value + term),
+            write.data.eq(self.value + both),
             write.en.eq(self.write),
         ]
         return m

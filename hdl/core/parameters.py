@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from models.image import LANE_STEP, MIN_LANES, Capacity, Image, word_bytes
+from models.image import LANE_STEP, MIN_LANES, Capacity, Image
 from models.spec import FRACTION_BITS
+from models.word_format import WordFormat
 
 WeightMemory = Literal["bram", "spram"]
 
@@ -26,20 +27,26 @@ class EngineParameters:
     Attributes
     ----------
     lanes : int
-        Lanes P; a multiple of 4, at least 12 (a parameter word of 48 bits must fit into
-        ``4 * lanes``).
+        Lanes P; a multiple of 4, at least 12 (a parameter word of 48 bits must fit into a store
+        word).
     weights : str
         ``"bram"``, initialised block RAM, or ``"spram"``, single-port RAM without contents.
     store_words : int
-        Words of ``4 * lanes`` bits in the weight store; 16384 for SPRAM.
+        Words in the weight store; 16384 for SPRAM.
     image : Image or None
         Contents of the store at power-up (block RAM only).
+    events : int
+        Events a cycle: 2, an even and an odd source's, or 1.
+    packed : bool
+        Five weights are in a byte of the store, instead of two bits each.
     """
 
     lanes: int = 16
     weights: WeightMemory = "bram"
     store_words: int = 512
     image: Image | None = None
+    events: int = 2
+    packed: bool = False
 
     def __post_init__(self) -> None:
         if self.lanes < MIN_LANES or self.lanes % LANE_STEP:
@@ -54,12 +61,18 @@ class EngineParameters:
             )
         if not 0 < self.store_words <= 1 << 16:
             raise ValueError(f"'store_words' must be 1 to 65536, not {self.store_words}")
+        word_format = self.word_format  # refuses other numbers of events
         if self.image is not None:
             if self.weights == "spram":
                 raise ValueError("SPRAM has no contents at power-up: 'image' must be None")
             if self.image.layout.lanes != self.lanes:
                 raise ValueError(
                     f"'image' is laid out for {self.image.layout.lanes} lanes, not {self.lanes}"
+                )
+            if self.image.layout.word_format != word_format:
+                raise ValueError(
+                    f"'image' is laid out for {self.image.layout.word_format.name}, "
+                    f"not {word_format.name}"
                 )
             if len(self.image.words) > self.store_words:
                 raise ValueError(
@@ -68,14 +81,24 @@ class EngineParameters:
                 )
 
     @property
+    def word_format(self) -> WordFormat:
+        """How a store word holds weights."""
+        return WordFormat(self.events, self.packed)
+
+    @property
     def word_bits(self) -> int:
-        """Bits of a store word: two for each lane and half."""
-        return 4 * self.lanes
+        """Bits of a store word; usually two for each lane and half."""
+        return self.word_format.word_bits(self.lanes)
 
     @property
     def word_bytes(self) -> int:
         """Bytes in which a store word travels over the link."""
-        return word_bytes(self.lanes)
+        return self.word_format.word_bytes(self.lanes)
+
+    @property
+    def ternary_weights(self) -> int:
+        """Weights that the store has room for."""
+        return self.events * self.store_words * self.lanes
 
     @property
     def fraction_bits(self) -> int:
@@ -89,4 +112,5 @@ class EngineParameters:
             lanes=self.lanes,
             store_words=self.store_words,
             accumulator_words=ACCUMULATOR_WORDS,
+            word_format=self.word_format,
         )

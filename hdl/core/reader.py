@@ -12,7 +12,7 @@ from hdl.core.signatures import (
     Mode,
     PassConfig,
 )
-from models.image import HEADER_WORDS, MAGIC
+from models.image import HEADER_WORDS, magic
 
 CRC_POLYNOMIAL = 0xEDB88320  # CRC-32, reflected, as in zlib.crc32
 
@@ -150,11 +150,12 @@ class Reader(wiring.Component):
             m.d.sync += self.layer_pass.eq(word[: Shape.cast(PassConfig).width])
         with m.If(arrives["header"]):
             more = word[STORE_ADDRESS_BITS:]
+            expected = magic(self.parameters.word_format)
             with m.If(header_begun):
                 m.d.sync += Cat(header.inputs, header.outputs).eq(more)
             with m.Else():
                 m.d.sync += [
-                    self.header_ok.eq(word[:STORE_ADDRESS_BITS] == MAGIC),
+                    self.header_ok.eq(word[:STORE_ADDRESS_BITS] == expected),
                     Cat(header.accumulators, header.limit, header.layers, header.mode).eq(more),
                 ]
         m.d.comb += self.image_words.eq(self.edge.base)

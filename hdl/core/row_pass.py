@@ -13,7 +13,8 @@ from hdl.core.signatures import (
     PassConfig,
 )
 
-#: Cycles from the first address of a pair's last slot until its sums stand at the output.
+#: Cycles from the first address of a pair's last slot until its sums stand at the output, in the
+#: usual word format; `WordFormat.lanes_late` more in others.
 LATENCY = 7
 
 
@@ -44,7 +45,7 @@ class RowPass(wiring.Component):
     select : Out
         Pair of lanes to read in either half (see `Lanes`).
     low_even, low_odd, high_even, high_odd : In(signed(16))
-        Raw sums, four cycles after the accumulators.
+        Raw sums, four cycles after the accumulators (`WordFormat.lanes_late` more).
     complete : Out(1)
         `even_sum` and `odd_sum` hold a finished pair.
     even_sum, odd_sum : Out(signed(24))
@@ -57,6 +58,7 @@ class RowPass(wiring.Component):
 
     def __init__(self, parameters: EngineParameters):
         self.pairs = parameters.lanes // 4
+        self.late = parameters.word_format.lanes_late
         super().__init__(
             {
                 "start": In(1),
@@ -138,10 +140,14 @@ class RowPass(wiring.Component):
         ]
 
     def _accumulate(self, m: Module) -> None:
-        """Stages 1 to 6: fetch, select, shift, add to each other, add up."""
+        """Stages 1 to 6: fetch, select, shift, add to each other, add up.
+
+        Where sums come later than in the usual word format, so do all stages from the second on.
+        """
         # valid[n]: stage n holds a slot.
-        valid = [self.busy] + [Signal(name=f"valid_{n}") for n in range(1, 7)]
-        m.d.sync += [valid[n].eq(valid[n - 1]) for n in range(1, 7)]
+        late, last = self.late, LATENCY - 1 + self.late
+        valid = [self.busy] + [Signal(name=f"valid_{n}") for n in range(1, last + 1)]
+        m.d.sync += [valid[n].eq(valid[n - 1]) for n in range(1, last + 1)]
         # Parameters are read in stage 2, arrive in stage 3, and serve in stage 4; what belongs to
         # the slot two words before serves its stage 6. (From the store into an adder without a
         # register between is too long for SPRAM.)
@@ -150,10 +156,10 @@ class RowPass(wiring.Component):
         add = Signal()
         complete = Signal()
         m.d.comb += [
-            add.eq(valid[6] & parameter.add),
-            complete.eq(valid[6] & parameter.complete),
+            add.eq(valid[last] & parameter.add),
+            complete.eq(valid[last] & parameter.complete),
             # So that they are read in stages 2 to 4.
-            self.advance.eq(valid[1] | valid[2] | valid[3]),
+            self.advance.eq(Cat(valid[1 + late : 4 + late]).any()),
         ]
         m.d.sync += [
             parameter.eq(self.parameter),

@@ -9,23 +9,27 @@ from hdl.core.parameters import SPRAM_BITS, EngineParameters
 from hdl.core.signatures import STORE_ADDRESS_BITS
 
 
-def store_signature(word_bits: int) -> wiring.Signature:
+def store_signature(parameters: EngineParameters) -> wiring.Signature:
     """Return the store's port as its owner sees it.
 
-    Each half of a word, even sources' weights and odd sources', has a read address.
-    `read_data` belongs to the read addresses of the cycle before. `write` stores
-    `write_data`; a cycle that writes reads nothing.
+    Each half of a word, even sources' weights and odd sources', has a read address. Of one event a
+    cycle, words are undivided, and `even_address` is the only one. `read_data` belongs to the read
+    addresses of the cycle before. `write` stores `write_data`; a cycle that writes reads nothing.
     """
     return wiring.Signature(
         {
-            "even_address": Out(STORE_ADDRESS_BITS),
-            "odd_address": Out(STORE_ADDRESS_BITS),
-            "read_data": In(word_bits),
+            **{name: Out(STORE_ADDRESS_BITS) for name in _read_addresses(parameters)},
+            "read_data": In(parameters.word_bits),
             "write_address": Out(STORE_ADDRESS_BITS),
-            "write_data": Out(word_bits),
+            "write_data": Out(parameters.word_bits),
             "write": Out(1),
         }
     )
+
+
+def _read_addresses(parameters: EngineParameters) -> tuple[str, ...]:
+    """Return the names of the read addresses, one for each part of a word."""
+    return ("even_address", "odd_address")[: parameters.events]
 
 
 class BlockRAMStore(wiring.Component):
@@ -37,14 +41,15 @@ class BlockRAMStore(wiring.Component):
 
     def __init__(self, parameters: EngineParameters):
         self.parameters = parameters
-        super().__init__({"port": In(store_signature(parameters.word_bits))})
+        super().__init__({"port": In(store_signature(parameters))})
 
     def elaborate(self, platform):
         m = Module()
         port = self.port
         image = self.parameters.image
-        bits = self.parameters.word_bits // 2
-        for half, address in enumerate((port.even_address, port.odd_address)):
+        bits = self.parameters.word_format.part_bits(self.parameters.lanes)
+        for half, name in enumerate(_read_addresses(self.parameters)):
+            address = getattr(port, name)
             words = [
                 word >> half * bits & (1 << bits) - 1 for word in (image.words if image else ())
             ]
@@ -82,20 +87,21 @@ def single_port_ram(address: Value, write_data: Value, write: Value, read_data: 
 class SinglePortStore(wiring.Component):
     """The store in the iCE40UP5K's single-port RAM: large, empty at power-up.
 
-    Latency 1, one read or one write a cycle. Half a word is spread over ceil(2 P / 16)
-    primitives.
+    Latency 1, one read or one write a cycle. Half a word (all of an undivided one) is spread over
+    primitives of 16 bits side by side.
     """
 
     def __init__(self, parameters: EngineParameters):
         self.parameters = parameters
-        super().__init__({"port": In(store_signature(parameters.word_bits))})
+        super().__init__({"port": In(store_signature(parameters))})
 
     def elaborate(self, platform):
         m = Module()
         port = self.port
-        bits = self.parameters.word_bits // 2
+        bits = self.parameters.word_format.part_bits(self.parameters.lanes)
         columns = -(-bits // SPRAM_BITS)
-        for half, read_address in enumerate((port.even_address, port.odd_address)):
+        for half, name in enumerate(_read_addresses(self.parameters)):
+            read_address = getattr(port, name)
             address = Signal(STORE_ADDRESS_BITS, name=f"address_{half}")
             padded = Signal(columns * SPRAM_BITS, name=f"padded_{half}")
             m.d.comb += [

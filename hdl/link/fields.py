@@ -50,6 +50,8 @@ class Field(IntEnum):
 def identity_constants(parameters: EngineParameters, clock_hz: int) -> dict[int, int]:
     """Return the bytes of the answer to IDENTIFY that never change, by field number.
 
+    The flags are among them, less the one that says whether a network is valid.
+
     Parameters
     ----------
     parameters : EngineParameters
@@ -58,6 +60,11 @@ def identity_constants(parameters: EngineParameters, clock_hz: int) -> dict[int,
         Its clock.
     """
     capacity = parameters.capacity
+    flags = (
+        DeviceFlags.SPRAM * (parameters.weights == "spram")
+        | DeviceFlags.PACKED * parameters.packed
+        | DeviceFlags.ONE_EVENT * (parameters.events == 1)
+    )
     widths_and_values = [
         (1, PROTOCOL_VERSION),
         (1, parameters.lanes),
@@ -71,9 +78,10 @@ def identity_constants(parameters: EngineParameters, clock_hz: int) -> dict[int,
         (2, BUFFER_CAPACITY),
         (2, BUFFER_CAPACITY),
         (4, round(clock_hz / 1000)),
+        (1, flags),
     ]
     data = b"".join(value.to_bytes(width, "little") for width, value in widths_and_values)
-    assert Field.IDENTITY + len(data) == Field.FLAGS
+    assert Field.IDENTITY + len(data) == Field.FLAGS + 1
     return dict(enumerate(data, Field.IDENTITY))
 
 
@@ -145,10 +153,8 @@ class FieldSelector(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        spram = DeviceFlags.SPRAM if self.parameters.weights == "spram" else 0
-
         field = self.field
-        constants = identity_constants(self.parameters, self.clock_hz) | {int(Field.FLAGS): spram}
+        constants = identity_constants(self.parameters, self.clock_hz)
         valid_flag = (field[:5] == Field.FLAGS & 31) & self.network_valid
 
         # One of four values takes two LUTs a bit if the first one passes the number's low bit on

@@ -47,8 +47,8 @@ async def sums_of_pairs(dut):
                 dut.parameter.value = parameters.pop(0)
 
     async def accumulators():
-        """Values come four cycles after their addresses."""
-        late: list[tuple[int, ...]] = [(0, 0, 0, 0)] * 3
+        """Values come four cycles after their addresses, or as the word format says."""
+        late: list[tuple[int, ...]] = [(0, 0, 0, 0)] * (data()["values_after"] - 1)
         while True:
             await RisingEdge(dut.clk)
             low, high = int(dut.low_accumulator.value), int(dut.high_accumulator.value)

@@ -13,21 +13,20 @@ from sim.benches.wires import start
 async def words_are_read_back(dut):
     depth, bits, words = data()["depth"], data()["bits"], data()["init"]
     rng = random.Random(data()["seed"])
-    await start(
-        dut, port__even_address=0, port__odd_address=0, port__write_address=0, port__write=0
-    )
+    ports = [f"port__{name}_address" for name in ("even", "odd")[: data()["parts"]]]
+    await start(dut, **dict.fromkeys(ports, 0), port__write_address=0, port__write=0)
     await RisingEdge(dut.clk)
     known = dict(enumerate(words))
 
     async def cycle(even=0, odd=0, write=None, value=0):
-        dut.port__even_address.value = even
-        dut.port__odd_address.value = odd
+        for port, address in zip(ports, (even, odd), strict=False):
+            getattr(dut, port).value = address
         dut.port__write.value = int(write is not None)
         dut.port__write_address.value = write or 0
         dut.port__write_data.value = value
         await RisingEdge(dut.clk)
 
-    half = (1 << bits // 2) - 1
+    half = (1 << bits // len(ports)) - 1
 
     async def read_all(addresses):
         """One read a cycle, the halves' addresses apart; the word comes with the next ones."""

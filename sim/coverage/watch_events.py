@@ -34,7 +34,7 @@ def watch_events(m: Module, parts):
     walker, reader, draining = parts.walker, parts.reader, parts.sequencer.draining
     even, odd = _taken(walker.even), _taken(walker.odd)
     words = Signal(8)
-    m.d.comb += words.eq(reader.edge.before_last + 2 - reader.edge.accumulator)
+    m.d.comb += words.eq(reader.edge.before_last + 2 - walker.first)
     conditions = {}
     for kind, mine in (("input", ~draining), ("unit", draining)):
         of_kind = (even | odd) & mine

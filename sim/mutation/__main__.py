@@ -48,6 +48,7 @@ _CORE = (
     "tests/hdl/core/test_engine.py",
     "sim/test_blocks.py",
     "sim/test_gate.py",
+    "sim/test_engine_formats.py",
     "sim/test_engine.py",
     "sim/test_engine_state.py",
     "sim/test_system.py",
@@ -60,6 +61,8 @@ _LINK = (
     "tests/host/test_board.py",
 )
 _FIRST = {
+    "unpack": "tests/hdl/core/test_unpack.py",
+    "one_event_walker": "tests/hdl/core/test_one_event_walker.py",
     "readout": "tests/hdl/core/test_readout.py",
     "uart": "tests/hdl/link/test_uart.py",
     "cobs": "tests/hdl/link/test_cobs.py",

@@ -35,12 +35,15 @@ class Fault:
 
 LANE = "hdl/core/lane.py"
 LANES = "hdl/core/lanes.py"
+UNPACK = "hdl/core/unpack.py"
 WALKER = "hdl/core/walker.py"
+ONE_EVENT_WALKER = "hdl/core/one_event_walker.py"
 INPUTS = "hdl/core/inputs.py"
 EVENTS = "hdl/core/events.py"
 ROWS = "hdl/core/row_pass.py"
 GATE = "hdl/core/gate.py"
 READOUT = "hdl/core/readout.py"
+TALLY = "hdl/core/tally.py"
 READER = "hdl/core/reader.py"
 SEQUENCER = "hdl/core/sequencer.py"
 ENGINE = "hdl/core/engine.py"
@@ -65,17 +68,25 @@ FAULTS = (
         "Mux",
     ),
     Fault(
-        "the odd event takes the even one's weight", LANE, "self.odd_weight, ", "self.even_weight, "
+        "the odd event takes the even one's weight",
+        LANE,
+        'getattr(self, f"{name}_weight")',
+        "self.even_weight",
     ),
-    Fault("the odd event takes the even one's delta", LANE, "self.odd_plus, ", "self.even_plus, "),
-    Fault("the odd event is not added", LANE, "even_term + odd_term", "even_term"),
+    Fault(
+        "the odd event takes the even one's delta",
+        LANE,
+        'getattr(self, f"{name}_plus"), ',
+        "self.even_plus, ",
+    ),
+    Fault("the odd event is not added", LANE, "terms[0] + terms[1]", "terms[0]"),
     Fault(
         "two deltas of the same sign wrap",
         LANE,
-        "term = Signal(signed(DELTA_BITS + 1))",
-        "term = Signal(signed(DELTA_BITS))",
+        "both = Signal(signed(DELTA_BITS + 1))",
+        "both = Signal(signed(DELTA_BITS))",
     ),
-    Fault("lane does not add", LANE, "self.value + term", "self.value"),
+    Fault("lane does not add", LANE, "self.value + both", "self.value"),
     Fault("minus delta is off by one", LANES, "minus.eq(~(delta - 1))", "minus.eq(~delta)"),
     Fault("clearing keeps the old sum", LANES, "self.control.clear | (self", "(self"),
     Fault("the neighbour's lane is read", LANES, "self.select != pair", "self.select != pair ^ 1"),
@@ -94,7 +105,7 @@ FAULTS = (
     Fault(
         "odd weights are taken from the even half",
         LANES,
-        "self.weights[count + index]",
+        "self.weights[event * count + index]",
         "self.weights[index]",
     ),
     Fault(
@@ -119,8 +130,8 @@ FAULTS = (
     Fault(
         "walker begins one accumulator high",
         WALKER,
-        "self.accumulator.eq(self.edge.accumulator)",
-        "self.accumulator.eq(self.edge.accumulator + 1)",
+        "self.accumulator.eq(self.first)",
+        "self.accumulator.eq(self.first + 1)",
     ),
     Fault(
         "walker does not move to the next accumulator",
@@ -131,14 +142,54 @@ FAULTS = (
     Fault(
         "a delta that has been walked is walked again",
         WALKER,
-        "events.payload.delta & events.valid.replicate(DELTA_BITS).as_signed()",
+        "events.payload.delta & there.replicate(DELTA_BITS).as_signed()",
         "events.payload.delta",
     ),
     Fault(
         "walker begins at once again when one event came",
         WALKER,
+        "some.eq((self.even.valid | self.odd.valid) & ~self.hold)",
+        "some.eq(self.even.valid & ~self.hold)",
+    ),
+    Fault(
+        "an event that is to wait is walked as well as waiting",
+        WALKER,
+        "some.eq((self.even.valid | self.odd.valid) & ~self.hold)",
         "some.eq(self.even.valid | self.odd.valid)",
-        "some.eq(self.even.valid)",
+    ),
+    Fault("an input waits for no companion", INPUTS, "event & accept & ~offered", "0"),
+    Fault("a unit's event waits for no companion", EVENTS, "event & reading & ~offered", "0"),
+    # Other word formats.
+    Fault("a packed weight has the next one's sign", UNPACK, "code[place]", "code[place + 1]"),
+    Fault(
+        "an odd source's bytes are the even one's",
+        UNPACK,
+        "self.word.word_select(event, part_bits)",
+        "self.word.word_select(0, part_bits)",
+    ),
+    Fault(
+        "deltas do not wait for unpacking",
+        LANES,
+        "late.eq(delta)\n                delta = late",
+        "late.eq(delta)",
+    ),
+    Fault(
+        "parameters do not wait for late sums",
+        ROWS,
+        "valid[1 + late : 4 + late]",
+        "valid[1:4]",
+    ),
+    Fault(
+        "the walker of one event takes both",
+        ONE_EVENT_WALKER,
+        "self.odd.ready.eq(free & ~self.even.valid)",
+        "self.odd.ready.eq(free)",
+    ),
+    Fault(
+        "the walker of one event takes odd sources for even ones",
+        ONE_EVENT_WALKER,
+        "Cat(Const(1, 1), self.odd.payload.source)",
+        "Cat(Const(0, 1), self.odd.payload.source)",
     ),
     # Input front.
     Fault(
@@ -393,14 +444,14 @@ FAULTS = (
     Fault(
         "reader skips no parameters",
         READER,
-        "with m.If(self.jump & self.done):",
-        "with m.If(self.jump & self.done & 0):",
+        "with m.If(self.jump):",
+        "with m.If(self.jump & 0):",
     ),
     Fault("checksum shifts the wrong way", READER, "(register >> 1)", "(register << 1)"),
     Fault(
         "header's first word is not looked at",
         READER,
-        "self.header_ok.eq(word == MAGIC)",
+        "self.header_ok.eq(word[:STORE_ADDRESS_BITS] == expected)",
         "self.header_ok.eq(1)",
     ),
     Fault(
@@ -515,7 +566,26 @@ FAULTS = (
         "chain_1.eq(phase[0] | (self.tally & phase[1]))",
         "chain_1.eq(phase[0])",
     ),
-    Fault("a command's cycles beyond 16 bits are lost", SEQUENCER, "cycles[16:]", "0"),
+    Fault("a count is not begun anew", TALLY, "m.d.sync += counts[name].eq(0)", "pass"),
+    Fault("counts are never full", TALLY, "self.full.eq(Cat", "self.full.eq(0 & Cat"),
+    Fault(
+        "two events at once are counted as one",
+        TALLY,
+        "both = self.even_event & self.odd_event",
+        "both = Const(0, 1)",
+    ),
+    Fault(
+        "a long wait for an input wraps",
+        TALLY,
+        'self.starved & ~counts["starved"][FULL_BIT:].all()',
+        "self.starved",
+    ),
+    Fault(
+        "adding is counted as reading",
+        ENGINE,
+        "tally.reading.eq(row_pass.busy)",
+        "tally.reading.eq(walker.busy)",
+    ),
     Fault(
         "a bit of an exact length is not compared",
         COMMANDS,

@@ -162,8 +162,8 @@ PROOFS = (
             Mutant(
                 "the two deltas' sum has nine bits",
                 Lane,
-                "        term = Signal(signed(DELTA_BITS + 1))",
-                "        term = Signal(signed(DELTA_BITS))",
+                "both = Signal(signed(DELTA_BITS + 1))",
+                "both = Signal(signed(DELTA_BITS))",
             ): 8,
             Mutant(
                 "a pass reads all lanes",

@@ -9,6 +9,7 @@ from hdl.plan import PlanError, make_plan, store_words
 from hdl.system import DEFAULT_STORE_WORDS
 from models.layout import plan_layout
 from models.random_networks import random_network
+from models.word_format import WordFormat
 
 BOARD = load_board("icebreaker")
 SMALL = random_network(seed=1, inputs=8, units=(64,), outputs=10)
@@ -118,3 +119,48 @@ def test_plan_text_tells_store_network_and_limits():
 def test_simulated_board_has_the_store_of_the_bitstream():
     for weights, words in DEFAULT_STORE_WORDS.items():
         assert store_words(BOARD.memories, BOARD.lanes, weights) == words
+
+
+@pytest.mark.parametrize(
+    ("form", "lanes", "bram", "spram"),
+    [
+        (WordFormat(packed=True), 20, 256, 16384),  # 4 block RAMs left, four for 2 x 32 bits
+        (WordFormat(packed=True), 16, 512, 16384),
+        (WordFormat(packed=True), 24, 0, 0),  # 2 x 40 bits
+        (WordFormat(events=1), 16, 512, 16384),  # 8 block RAMs left, three for 48 bits
+        (WordFormat(events=1), 20, 256, 16384),
+        (WordFormat(events=1), 24, 0, 16384),
+        (WordFormat(events=1, packed=True), 24, 0, 16384),
+    ],
+)
+def test_store_of_other_word_formats(form, lanes, bram, spram):
+    assert store_words(BOARD.memories, lanes, "bram", form) == bram
+    assert store_words(BOARD.memories, lanes, "spram", form) == spram
+
+
+def test_packed_weights_fill_the_board_s_words_with_more_lanes():
+    plan = make_plan(BOARD, LARGE, word_format=WordFormat(packed=True))
+    p = plan.parameters
+    assert (p.lanes, p.word_bits, p.weights, p.packed) == (20, 64, "spram", True)
+    assert plan.network_words == plan_layout(LARGE, 20, WordFormat(packed=True)).words
+    assert "16384 words of 64 bits (655360 ternary weights)" in plan.text()
+    assert "five weights in a byte, 2 events a cycle" in plan.text()
+    assert make_plan(BOARD, SMALL, 16, word_format=WordFormat(packed=True)).parameters.lanes == 16
+
+
+def test_one_event_a_cycle_makes_24_lanes_possible():
+    plan = make_plan(BOARD, LARGE, 24, word_format=WordFormat(events=1))
+    assert (plan.parameters.word_bits, plan.parameters.weights) == (48, "spram")
+    assert "two bits a weight, 1 event a cycle" in plan.text()
+
+
+def test_packed_weights_in_block_ram_ride_in_the_bitstream():
+    network = random_network(seed=4, inputs=4, units=(20,), outputs=5)
+    plan = make_plan(BOARD, network, word_format=WordFormat(packed=True))
+    assert plan.parameters.image.layout.word_format == WordFormat(packed=True)
+
+
+def test_more_packed_lanes_than_spram_has_bits_for_say_so():
+    with pytest.raises(PlanError, match="24 lanes need 6 SPRAMs, there are 4") as error:
+        make_plan(BOARD, SMALL, lanes=24, word_format=WordFormat(packed=True))
+    assert "a word of 80 bits takes 6" in str(error.value)

@@ -28,6 +28,7 @@ from models.protocol import (
     response_cost,
 )
 from models.spec import FRACTION_BITS
+from models.word_format import PLAIN, WordFormat
 
 MASK = 0xFFFFFFFF
 
@@ -42,6 +43,8 @@ class Refusal(Exception):
 @dataclass
 class FakeOptions:
     lanes: int = 16
+    word_format: WordFormat = PLAIN
+    unknown_bytes: int = 0  # by which its words are longer than their format says
     store_words: int = 16384
     rx_capacity: int = 511
     tx_capacity: int = 511
@@ -193,7 +196,7 @@ class FakeDevice:
             self._respond(sequence, code, refusal.status, refusal.payload)
 
     def _words(self, count: int) -> bytes:
-        size = word_bytes(self.options.lanes)
+        size = word_bytes(self.options.lanes, self.options.word_format)
         words = [self.store.get(address, 0x5A5A) for address in range(count)]
         if self.options.stuck_bit:
             words[20:21] = [word ^ 1 for word in words[20:21]]
@@ -203,13 +206,15 @@ class FakeDevice:
         self._length(payload, 0)
         o = self.options
         crc = zlib.crc32(self._words(self.image_words))
-        head = (o.version, o.lanes, o.fraction_bits, word_bytes(o.lanes), o.store_words)
+        size = word_bytes(o.lanes, o.word_format) + o.unknown_bytes
+        head = (o.version, o.lanes, o.fraction_bits, size, o.store_words)
         sizes = (128, 256, 512, 112, o.rx_capacity, o.tx_capacity, 48000)
         flags = int(self.network is not None) | 2
+        flags |= 4 * o.word_format.packed | 8 * (o.word_format.events == 1)
         return struct.pack("<4BI6HIBII", *head, *sizes, flags, self.image_words, crc)
 
     def _write(self, payload: bytes) -> bytes:
-        size = word_bytes(self.options.lanes)
+        size = word_bytes(self.options.lanes, self.options.word_format)
         if len(payload) < 2 + size or (len(payload) - 2) % size:
             raise Refusal(Status.BAD_LENGTH)
         address = int.from_bytes(payload[:2], "little")

@@ -19,7 +19,8 @@ from tests.host.fake_line import FakeLine
 def fake_device(*networks: Network, **options: Any) -> FakeDevice:
     """A device that knows these networks."""
     made = FakeOptions(**options)
-    return FakeDevice(*((n, compile_image(n, made.lanes)) for n in networks), options=made)
+    known = ((n, compile_image(n, made.lanes, made.word_format)) for n in networks)
+    return FakeDevice(*known, options=made)
 
 
 def open_session(line: FakeLine, timeout: float = 0.15, retries: int = 15) -> Session:

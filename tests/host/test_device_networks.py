@@ -3,11 +3,16 @@
 import numpy as np
 import pytest
 
+from host.device import Device
 from host.errors import LinkError, NetworkDoesNotFit, NoNetwork, WrongNetwork
 from models.file import save
+from models.image import compile_image
 from models.random_networks import random_inputs, random_network
+from models.word_format import PLAIN, WordFormat
 from tests.host.fake_line import FakeLine
 from tests.host.helpers import device_for, expected_scores, fake_device, open_over
+
+FORMATS = [PLAIN, WordFormat(events=1), WordFormat(packed=True), WordFormat(1, True)]
 
 
 def test_calls_without_a_network_say_so(kind):
@@ -99,6 +104,36 @@ def test_the_emulators_store_is_the_boards():
 
     memories = load_board("icebreaker").memories
     for weights in ("spram", "bram"):
-        for lanes in (12, 16, 20):
-            wanted = plan.store_words(memories, lanes, weights)
-            assert default_store_words(weights, lanes) == wanted
+        for lanes in (12, 16, 20, 24):
+            for form in FORMATS:
+                wanted = plan.store_words(memories, lanes, weights, form)
+                assert default_store_words(weights, lanes, form) == wanted
+
+
+@pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.name)
+def test_the_image_is_laid_out_as_the_device_holds_weights(form):
+    network = random_network(7, inputs=4, units=(9,), outputs=3)
+    device = open_over(FakeLine(fake_device(network, lanes=20, word_format=form)))
+    assert device.identify().capacity.word_format == form
+    device.load(network)
+    emulator = Device.open(
+        "emulator", network=network, lanes=20, events=form.events, packed=form.packed,
+        store_words=16384,
+    )  # fmt: skip
+    x = np.ones((3, 4), np.int8)
+    assert device.run(x).logits.tolist() == emulator.run(x).logits.tolist()
+    held, wanted = device.identify(), emulator.identify()
+    assert (held.image_words, held.image_crc32) == (wanted.image_words, wanted.image_crc32)
+    assert held.image_crc32 == compile_image(network, 20, form).crc32
+
+
+def test_a_device_of_another_length_of_words_is_refused():
+    device = fake_device(lanes=20, word_format=WordFormat(packed=True), unknown_bytes=2)
+    with pytest.raises(LinkError, match=r"words have 10 bytes; .*five weights in a byte.* 8"):
+        open_over(FakeLine(device))
+
+
+def test_a_network_that_a_packed_store_has_no_room_for_says_so():
+    with Device.open("emulator", lanes=20, packed=True, weights="bram") as device:
+        with pytest.raises(NetworkDoesNotFit, match=r"words of weight store \(there are 256\)"):
+            device.load(random_network(8, inputs=16, units=(128,), outputs=10))

@@ -20,6 +20,8 @@ from models.layout import (
 )
 from models.random_networks import random_network
 from models.spec import FRACTION_BITS
+from models.trits import decode
+from models.word_format import PLAIN, WordFormat
 
 NETWORK = random_network(0, inputs=5, units=(17, 9), outputs=7, planes=2)
 
@@ -47,6 +49,11 @@ NETWORKS = {
 }
 EVERY = pytest.mark.parametrize("network", NETWORKS.values(), ids=list(NETWORKS))
 LANES = pytest.mark.parametrize("lanes", [12, 16, 20, 28])
+FORMATS = pytest.mark.parametrize(
+    "form",
+    [PLAIN, WordFormat(events=1), WordFormat(packed=True), WordFormat(events=1, packed=True)],
+    ids=lambda form: form.name,
+)
 
 
 @pytest.mark.parametrize("lanes", [-12, 0, 8, 10, 13, 14, 18])
@@ -64,23 +71,46 @@ def interleaved(matrix):
     return matrix[:, order]
 
 
+def weights_of(word, lanes, form):
+    """Return a word's weights [sources][lanes], read as docs/architecture.md says."""
+    part = {1: max(48, form.weight_bits(lanes)), 2: form.weight_bits(lanes)}[form.events]
+    assert word >> form.events * part == 0
+    found = []
+    for number in range(form.events):
+        bits = word >> number * part & (1 << part) - 1
+        if form.packed:
+            codes = list(bits.to_bytes(-(-part // 8), "little"))
+            assert not any(codes[-(-lanes // 5) :])
+            weights = decode(codes).tolist()
+            assert not any(weights[lanes:])
+        else:
+            assert bits >> 2 * lanes == 0
+            weights = [{0: 0, 1: 1, 3: -1}[bits >> 2 * lane & 3] for lane in range(lanes)]
+        found.append(weights[:lanes])
+    return found
+
+
 @EVERY
 @LANES
-def test_every_weight_has_its_half_word_and_lane_and_all_else_is_zero(network, lanes):
+@FORMATS
+def test_every_weight_has_its_half_word_and_lane_and_all_else_is_zero(network, lanes, form):
     """Plane j, row r, source s of G groups: word base + (j G + r div P) (n div 2 + 1) + s div 2.
 
-    The bases are those that the records tell the engine.
+    Of one event a cycle: base + (j G + r div P) n + s. The bases are those that the records tell
+    the engine.
     """
-    image = compile_image(network, lanes)
-    expected: dict[int, int] = {}
+    image = compile_image(network, lanes, form)
+    expected: dict[int, list[list[int]]] = {}
     taken = set()
 
     def put(base, sources, group, lane, number, weight):
-        address = base + group * (sources // 2 + 1) + number // 2 & 0xFFFF
-        place = 2 * lanes * (number % 2) + 2 * lane
-        assert (address, place) not in taken, "two weights in one place"
-        taken.add((address, place))
-        expected[address] = expected.get(address, 0) | {0: 0, 1: 1, -1: 3}[weight] << place
+        stride = sources // 2 + 1 if form.events == 2 else sources
+        address = base + group * stride + number // form.events & 0xFFFF
+        place = (address, number % form.events, lane)
+        assert place not in taken, "two weights in one place"
+        taken.add(place)
+        word = expected.setdefault(address, [[0] * lanes for _ in range(form.events)])
+        word[number % form.events][lane] = weight
 
     def put_all(base, matrix, first_group, turn, number_of):
         """Put rows where they belong; return the group behind them."""
@@ -109,7 +139,9 @@ def test_every_weight_has_its_half_word_and_lane_and_all_else_is_zero(network, l
     weights = range(image.layout.inputs.base, len(image.words))
     assert set(expected) <= set(weights)
     for address in weights:
-        assert image.words[address] == expected.get(address, 0), f"word {address}"
+        found = weights_of(image.words[address], lanes, form)
+        assert found == expected.get(address, [[0] * lanes] * form.events), f"word {address}"
+        assert (image.words[address] == 0) == (not np.any(found)), f"word {address}"
 
 
 def test_small_network_lies_where_it_was_worked_out_by_hand():
@@ -248,6 +280,11 @@ def test_header_names_format_and_fraction_bits():
     words = compile_image(NETWORK, 16).words
     assert words[0] & 0xFFFF == MAGIC == 0xAD30 + FRACTION_BITS
     assert words[1] == len(words) | 5 << 16 | 7 << 25
+
+
+def test_header_differs_between_word_formats():
+    forms = [WordFormat(events, packed) for events in (1, 2) for packed in (False, True)]
+    assert len({compile_image(NETWORK, 20, form).words[0] & 0xFFFF for form in forms}) == 4
 
 
 @pytest.mark.parametrize("lanes, size", [(12, 6), (16, 8), (20, 10), (24, 12)])

@@ -8,7 +8,7 @@ import pytest
 from sim.mutation import __main__ as mutation
 from sim.mutation.faults import FAULTS, Fault
 
-ADDER = Fault("lane does not add", "hdl/core/lane.py", "self.value + term", "self.value")
+ADDER = Fault("lane does not add", "hdl/core/lane.py", "self.value + both", "self.value")
 COMMENT = Fault(
     "a word in a docstring", "hdl/core/lane.py", "One accumulator and two events a cycle.", "One."
 )

@@ -45,7 +45,15 @@ def play(script: EngineScript, engine: Engine | None = None, disturb=None) -> No
     """
     if engine is None:
         words = max(len(op["words"]) for op in script.operations if op["do"] == "load")
-        engine = Engine(EngineParameters(lanes=script.lanes, store_words=max(words, 16)))
+        form = script.word_format
+        engine = Engine(
+            EngineParameters(
+                lanes=script.lanes,
+                store_words=max(words, 16),
+                events=form.events,
+                packed=form.packed,
+            )
+        )
     simulator = Simulator(engine)
     simulator.add_clock(1e-6)
 

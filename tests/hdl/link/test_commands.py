@@ -10,6 +10,7 @@ from hdl.core.readout import COUNTERS
 from hdl.core.signatures import Mode
 from hdl.link.commands import CommandUnit
 from models.protocol import PROTOCOL_VERSION, Command, DeviceFlags, Region, Status, StepFlags
+from models.word_format import PLAIN, WordFormat
 from tests.hdl.link.bench import get, pause, put, simulate, wait
 from tests.hdl.link.engine_model import STATES, EngineModel
 
@@ -22,9 +23,13 @@ class Bench:
     A request is (code, payload), or a function that is called with the engine model.
     """
 
-    def __init__(self, requests, lanes=16, weights="bram", seed=0, errors=0, **network):
+    def __init__(self, requests, lanes=16, weights="bram", seed=0, errors=0, form=PLAIN, **network):
         parameters = EngineParameters(
-            lanes=lanes, weights=weights, store_words=16384 if weights == "spram" else 1000
+            lanes=lanes,
+            weights=weights,
+            store_words=16384 if weights == "spram" else 1000,
+            events=form.events,
+            packed=form.packed,
         )
         self.dut = CommandUnit(parameters, CLOCK)
         self.engine = EngineModel(self.dut.engine, seed=seed, **network)
@@ -108,6 +113,22 @@ def test_identify(weights):
         511, 511, 48000, flags, bench.engine.image_words, bench.engine.crc(),
     )  # fmt: skip
     assert bench.engine.log == [("CHECK",)]
+
+
+@pytest.mark.parametrize(
+    "form, size, flags",
+    [
+        (WordFormat(packed=True), 8, DeviceFlags.PACKED),
+        (WordFormat(events=1), 6, DeviceFlags.ONE_EVENT),
+        (WordFormat(1, True), 6, DeviceFlags.PACKED | DeviceFlags.ONE_EVENT),
+    ],
+)
+def test_identify_tells_how_words_hold_weights(form, size, flags):
+    bench = Bench([(Command.IDENTIFY, b"")], weights="spram", lanes=20, form=form)
+    ((status, payload),) = bench.responses
+    assert status == Status.OK
+    assert payload[1:4] == bytes([20, 5, size])
+    assert payload[24] == flags | DeviceFlags.NETWORK_VALID | DeviceFlags.SPRAM
 
 
 def test_identify_without_network_tells_zeroes_and_checks_nothing():
