@@ -126,8 +126,8 @@ class Engine(wiring.Component):
 
         sequencer = part("sequencer", Sequencer())
         reader = part("reader", Reader(parameters))
-        inputs = part("inputs", InputFront())
-        events = part("events", EventList())
+        inputs = part("inputs", InputFront(parameters.events))
+        events = part("events", EventList(parameters.events))
         walker = part("walker", Walker() if parameters.events == 2 else OneEventWalker())
         row_pass = part("row_pass", RowPass(parameters))
         # These two are pipelines, empty again long before the next reset has been done.
@@ -210,8 +210,6 @@ class Engine(wiring.Component):
                 m.d.sync += walker.half_sources.eq(sources[1:])
             else:
                 m.d.sync += walker.sources.eq(sources)
-        if parameters.events == 2:
-            m.d.comb += walker.hold.eq(inputs.hold | events.hold)
         m.d.comb += [
             inputs.start.eq(sequencer.inputs_start),
             inputs.count.eq(reader.header.inputs),

@@ -34,11 +34,17 @@ class EventList(wiring.Component):
 
     Even and odd units have a list and a stream each. One entry a cycle is read, of the one list
     and of the other in turn: an event takes two cycles at least (`models.layout.MIN_WALK`), so
-    that is no loss. Draining may begin while units are still appended.
+    that is no loss. Draining may begin while units are still appended. Where two events are walked
+    at a time, one that is alone is offered a cycle later if an entry of the other list follows.
 
     Latency: the first event is offered four cycles after `drain`. Throughput: one append a
     cycle, an event of either stream every second cycle. **Assumption**: a pass appends at most
     128 entries of either kind, and none while states are replayed (asserted).
+
+    Parameters
+    ----------
+    at_once : int
+        Events that are walked at a time, 1 or 2.
 
     Members
     -------
@@ -64,9 +70,6 @@ class EventList(wiring.Component):
     state_hold : Out(1)
         Hold the state memory's output.
     even_events, odd_events : Out(stream of Event)
-    hold : Out(1)
-        One event is offered for the first time, and an entry of the other list has been read: wait
-        for it.
     empty : Out(1)
         Nothing was appended since `clear`.
     busy : Out(1)
@@ -87,9 +90,12 @@ class EventList(wiring.Component):
     state_hold: Out(1)
     even_events: Out(event_stream())
     odd_events: Out(event_stream())
-    hold: Out(1)
     empty: Out(1)
     busy: Out(1)
+
+    def __init__(self, at_once: int = 2) -> None:
+        self.at_once = at_once
+        super().__init__()
 
     def elaborate(self, platform):
         m = Module()
@@ -128,18 +134,20 @@ class EventList(wiring.Component):
         odd_1 = Signal(reset_less=True)
         valid_1 = Signal()
         streams = (self.even_events, self.odd_events)
+        # An event that is there is offered, unless it is held back.
+        there = [Signal(name=f"there_{name}") for name in ("even", "odd")]
+        hold = Signal()
         blocked = [Signal(name=f"blocked_{name}") for name in ("even", "odd")]
         m.d.comb += [
             *(
-                to.eq(events.valid & ~events.ready)
-                for to, events in zip(blocked, streams, strict=True)
+                to.eq(some & ~events.ready)
+                for to, some, events in zip(blocked, there, streams, strict=True)
             ),
+            *(events.valid.eq(some & ~hold) for some, events in zip(there, streams, strict=True)),
             move.eq(~(valid_1 & Mux(odd_1, blocked[1], blocked[0]))),
             reading.eq(started & Mux(turn, left[1], left[0])),
             index.eq(Mux(turn, indices[1], indices[0])[: COUNT_BITS - 1]),
-            self.busy.eq(
-                starting | started | valid_1 | self.even_events.valid | self.odd_events.valid
-            ),
+            self.busy.eq(starting | started | valid_1 | there[0] | there[1]),
             read.addr.eq(Cat(turn, index)),
             read.en.eq(move),
             self.state_hold.eq(replaying & ~move),
@@ -156,8 +164,8 @@ class EventList(wiring.Component):
                 m.d.sync += [turn.eq(~turn), started.eq(self.more | left[0] | left[1])]
         event = Signal()
         payload = Signal(Event)
-        offered = self.even_events.valid | self.odd_events.valid
-        m.d.sync += self.hold.eq(event & reading & ~offered)
+        if self.at_once == 2:
+            m.d.sync += hold.eq(event & reading & ~(there[0] | there[1]))
         # A list holds what has changed; a replay meets states that are no events.
         m.d.comb += event.eq(valid_1 & (~replaying | self.state_data.any()))
         with m.If(replaying):
@@ -177,9 +185,9 @@ class EventList(wiring.Component):
             m.d.sync += started.eq(1)
         for number, (events, here, end) in enumerate(zip(streams, indices, counts, strict=True)):
             m.d.sync += left[number].eq(here != end)
-            with m.If(~blocked[number]):
+            with m.If(~blocked[number] & ~(there[number] & hold)):
                 m.d.sync += [
-                    events.valid.eq(event & (odd_1 == number)),
+                    there[number].eq(event & (odd_1 == number)),
                     events.payload.eq(payload),
                 ]
             mine = self.append & (self.odd == number)

@@ -17,6 +17,14 @@ class InputFront(wiring.Component):
     while nothing changes; a changed byte waits while an event of the same parity waits before it.
     Inputs are numbered from I down to 1, as their weights lie in the store.
 
+    Where two events are walked at a time, one that is alone is offered a cycle later if a byte of
+    the other parity is being compared then: a walk of two costs no more than of one.
+
+    Parameters
+    ----------
+    at_once : int
+        Events that are walked at a time, 1 or 2.
+
     Members
     -------
     bytes : In(stream of signed(8))
@@ -29,9 +37,6 @@ class InputFront(wiring.Component):
         The previous input is zero whatever the memory holds (first step after a reset).
     even, odd : Out(stream of Event)
         Events of even and of odd inputs.
-    hold : Out(1)
-        One event is offered for the first time, and a byte of the other parity is being compared:
-        wait for it, for a walk of two costs no more than of one.
     changed : Out(1)
         An event was made since `start`.
     busy : Out(1)
@@ -46,10 +51,13 @@ class InputFront(wiring.Component):
     fresh: In(1)
     even: Out(event_stream())
     odd: Out(event_stream())
-    hold: Out(1)
     changed: Out(1)
     busy: Out(1)
     starved: Out(1)
+
+    def __init__(self, at_once: int = 2) -> None:
+        self.at_once = at_once
+        super().__init__()
 
     def elaborate(self, platform):
         m = Module()
@@ -81,15 +89,20 @@ class InputFront(wiring.Component):
         value_index = Signal(SOURCE_BITS, reset_less=True)
         value_valid = Signal()
         streams = (self.even, self.odd)
+        # An event that is there is offered, unless it is held back.
+        there = [Signal(name=f"there_{name}") for name in ("even", "odd")]
+        hold = Signal()
         offered = Signal()
         blocked = [Signal(name=f"blocked_{name}") for name in ("even", "odd")]
         m.d.comb += [
-            offered.eq(self.even.valid | self.odd.valid),
+            offered.eq(there[0] | there[1]),
             *(
-                to.eq(events.valid & ~events.ready)
-                for to, events in zip(blocked, streams, strict=True)
+                to.eq(some & ~events.ready)
+                for to, some, events in zip(blocked, there, streams, strict=True)
             ),
-            # A byte waits for its own way only.
+            *(events.valid.eq(some & ~hold) for some, events in zip(there, streams, strict=True)),
+            # A byte waits for its own way only. What is held back is not in its way, for it is of
+            # the other parity.
             move.eq(~(value_valid & Mux(value_index[0], blocked[1], blocked[0]))),
             accept.eq(available & taking & move),
             self.busy.eq(taking | value_valid | offered),
@@ -122,9 +135,9 @@ class InputFront(wiring.Component):
         event = Signal()
         m.d.comb += event.eq(value_valid & (value ^ previous).any())
         for parity, events in enumerate(streams):
-            with m.If(~blocked[parity]):
+            with m.If(~blocked[parity] & ~(there[parity] & hold)):
                 m.d.sync += [
-                    events.valid.eq(event & (value_index[0] == parity)),
+                    there[parity].eq(event & (value_index[0] == parity)),
                     events.payload.source.eq(value_index[1:]),
                     events.payload.delta.eq(delta),
                 ]
@@ -134,7 +147,8 @@ class InputFront(wiring.Component):
                 remaining.eq(remaining - 1),
                 last.eq(remaining == 2),
             ]
-        m.d.sync += self.hold.eq(event & accept & ~offered)
+        if self.at_once == 2:
+            m.d.sync += hold.eq(event & accept & ~offered)
         with m.If(offered):
             m.d.sync += self.changed.eq(1)
         with m.If(self.start):

@@ -90,14 +90,13 @@ class RowPass(wiring.Component):
         """Stage 0: step through slots, pairs of lanes and groups."""
         config = self.config
         units = Signal(SOURCE_BITS)
-        slot = Signal(3, reset_less=True)
-        last_slot = Signal()
+        slots_left = Signal(3, reset_less=True)  # of the pair, behind this one
+        last_slot = Signal(reset_less=True)
         last_pair = Signal()
         # Whether the pair's inputs' sums lie in the upper half of the lanes.
         upper = Signal(reset_less=True)
         next_upper = Signal()
         m.d.comb += [
-            last_slot.eq(slot == config.last_slot),
             last_pair.eq(self.select == self.pairs - 1),
             next_upper.eq(upper ^ (last_slot & last_pair)),
         ]
@@ -105,7 +104,8 @@ class RowPass(wiring.Component):
             m.d.sync += [
                 self.busy.eq(1),
                 units.eq(config.units),
-                slot.eq(0),
+                slots_left.eq(config.last_slot),
+                last_slot.eq(config.last_slot == 0),
                 self.select.eq(0),
                 upper.eq(0),
             ]
@@ -113,13 +113,14 @@ class RowPass(wiring.Component):
             m.d.sync += upper.eq(next_upper)
             with m.If(last_slot):
                 m.d.sync += [
-                    slot.eq(0),
+                    slots_left.eq(config.last_slot),
+                    last_slot.eq(config.last_slot == 0),
                     units.eq(units - 1),
                     self.busy.eq(units != 1),
                     self.select.eq(Mux(last_pair, 0, self.select + 1)),
                 ]
             with m.Else():
-                m.d.sync += slot.eq(slot + 1)
+                m.d.sync += [slots_left.eq(slots_left - 1), last_slot.eq(slots_left == 1)]
         accumulators = []
         for name, first in (("input", config.accumulator), ("state", config.state_accumulator)):
             group = Signal(LANE_ADDRESS_BITS, name=f"{name}_group", reset_less=True)

@@ -20,7 +20,7 @@ class Walker(wiring.Component):
 
     The words of source s are at ``base + s div 2``, one `stride` further, and so on; they go to
     the accumulators from `first` upwards. What is there when the walker is free is walked, both
-    events or one, but for `hold`. One adder for each, no product.
+    events or one. One adder for each, no product.
 
     Latency: the first word is addressed in the cycle after the events are accepted. Throughput:
     one word a cycle; the next events are accepted in the cycle of the last word, so that they
@@ -34,8 +34,6 @@ class Walker(wiring.Component):
         Edge to walk; stable while events are walked.
     first : In(7)
         Its first accumulator; stable, too.
-    hold : In(1)
-        One event is there and may get a companion in the next cycle: wait.
     half_sources : In(8)
         Its sources div 2; one more is the distance between an event's words.
     even_address, odd_address : Out(16)
@@ -52,7 +50,6 @@ class Walker(wiring.Component):
     odd: In(event_stream())
     edge: In(EdgeConfig)
     first: In(LANE_ADDRESS_BITS)
-    hold: In(1)
     half_sources: In(HALF_SOURCE_BITS)
     even_address: Out(STORE_ADDRESS_BITS)
     odd_address: Out(STORE_ADDRESS_BITS)
@@ -67,9 +64,9 @@ class Walker(wiring.Component):
         free = Signal(init=1)
         some = Signal()
         m.d.comb += [
-            self.even.ready.eq(free & ~self.hold),
-            self.odd.ready.eq(free & ~self.hold),
-            some.eq((self.even.valid | self.odd.valid) & ~self.hold),
+            self.even.ready.eq(free),
+            self.odd.ready.eq(free),
+            some.eq(self.even.valid | self.odd.valid),
         ]
         for events, address, delta in (
             (self.even, self.even_address, self.even_delta),
@@ -79,8 +76,9 @@ class Walker(wiring.Component):
             addend = Mux(free, events.payload.source, self.half_sources)
             m.d.sync += address.eq(add_with_carry(augend, Cat(addend, Const(0, 8)), ~free))
             with m.If(free):
-                there = events.valid & ~self.hold
-                m.d.sync += delta.eq(events.payload.delta & there.replicate(DELTA_BITS).as_signed())
+                m.d.sync += delta.eq(
+                    events.payload.delta & events.valid.replicate(DELTA_BITS).as_signed()
+                )
                 with m.If(~some):
                     m.d.sync += address.eq(0)
         with m.If(free):

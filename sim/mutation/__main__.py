@@ -64,6 +64,7 @@ _FIRST = {
     "unpack": "tests/hdl/core/test_unpack.py",
     "one_event_walker": "tests/hdl/core/test_one_event_walker.py",
     "readout": "tests/hdl/core/test_readout.py",
+    "tally": "tests/hdl/core/test_tally.py",
     "uart": "tests/hdl/link/test_uart.py",
     "cobs": "tests/hdl/link/test_cobs.py",
     "receiver": "tests/hdl/link/test_receiver.py",

@@ -69,33 +69,3 @@ def test_even_and_odd_events_are_walked_together_each_at_its_own_address(sources
                     assert address == base + group * stride + number // 2 & 0xFFFF
     assert not words
     assert all(not any(line) for line in seen if not line[5]), "an address while nothing is walked"
-
-
-def test_an_event_that_is_held_back_is_walked_with_its_companion():
-    dut = Walker()
-    seen = []
-
-    async def drive(ctx):
-        ctx.set(dut.edge.before_last, 1)
-        ctx.set(dut.even.payload.delta, 3)
-        ctx.set(dut.odd.payload.delta, 5)
-        ctx.set(dut.even.valid, 1)
-        ctx.set(dut.hold, 1)
-        await wait(ctx, 3)
-        assert not ctx.get(dut.even.ready) and not ctx.get(dut.odd.ready)
-        ctx.set(dut.hold, 0)
-        ctx.set(dut.odd.valid, 1)
-        assert ctx.get(dut.even.ready) and ctx.get(dut.odd.ready)
-        await ctx.tick()
-        ctx.set(dut.even.valid, 0)
-        ctx.set(dut.odd.valid, 0)
-        await wait(ctx, 5)
-
-    async def watch(ctx):
-        while True:
-            await ctx.tick()
-            seen.append([ctx.get(x) for x in (dut.busy, dut.even_delta, dut.odd_delta)])
-
-    simulate(dut, drive, background=[watch])
-    assert seen[:3] == [[0, 0, 0]] * 3
-    assert [line for line in seen if line[0]] == [[1, 3, 5]] * 3
