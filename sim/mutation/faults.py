@@ -142,23 +142,29 @@ FAULTS = (
     Fault(
         "a delta that has been walked is walked again",
         WALKER,
-        "events.payload.delta & there.replicate(DELTA_BITS).as_signed()",
+        "events.payload.delta & events.valid.replicate(DELTA_BITS).as_signed()",
         "events.payload.delta",
     ),
     Fault(
         "walker begins at once again when one event came",
         WALKER,
-        "some.eq((self.even.valid | self.odd.valid) & ~self.hold)",
-        "some.eq(self.even.valid & ~self.hold)",
+        "some.eq(self.even.valid | self.odd.valid)",
+        "some.eq(self.even.valid)",
     ),
     Fault(
-        "an event that is to wait is walked as well as waiting",
-        WALKER,
-        "some.eq((self.even.valid | self.odd.valid) & ~self.hold)",
-        "some.eq(self.even.valid | self.odd.valid)",
+        "what is held back is lost",
+        INPUTS,
+        "~blocked[parity] & ~(there[parity] & hold)",
+        "~blocked[parity]",
+    ),
+    Fault(
+        "a unit's event that is held back is lost",
+        EVENTS,
+        "~blocked[number] & ~(there[number] & hold)",
+        "~blocked[number]",
     ),
     Fault("an input waits for no companion", INPUTS, "event & accept & ~offered", "0"),
-    Fault("a unit's event waits for no companion", EVENTS, "event & reading & ~offered", "0"),
+    Fault("a unit's event waits for no companion", EVENTS, "event & reading & ~(", "0 & ("),
     # Other word formats.
     Fault("a packed weight has the next one's sign", UNPACK, "code[place]", "code[place + 1]"),
     Fault(
@@ -286,7 +292,7 @@ FAULTS = (
     Fault(
         "an event of the other parity pushes one out",
         EVENTS,
-        "with m.If(~blocked[number]):",
+        "with m.If(~blocked[number] & ~(there[number] & hold)):",
         "with m.If(move):",
     ),
     Fault(
@@ -343,8 +349,8 @@ FAULTS = (
     Fault(
         "passes step by one plane too few",
         ROWS,
-        "slot == config.last_slot",
-        "slot == config.last_slot - 1",
+        "last_slot.eq(slots_left == 1)",
+        "last_slot.eq(slots_left == 2)",
     ),
     Fault(
         "the last pair of lanes is left out",
