@@ -92,7 +92,7 @@ def as_built(engines: Sequence[Engine]) -> list[Point]:
 def _point(engine: Engine, name: str, a_second: float, kind: str, what: str) -> Point:
     ours = engine.who == "ours"
     tag = f"derived ({what}, clock measured)"
-    intensity = TWO_BITS if ours else BYTE
+    intensity = (PACKED if engine.packed else TWO_BITS) if ours else BYTE
     return Point(name, intensity, a_second, engine.clock_mhz, ours, kind, tag, engine.events)
 
 
@@ -104,7 +104,7 @@ def planned(engine: Engine, engines: Sequence[Engine]) -> list[Point]:
     engine : Engine
         Whose clock, and whose lanes for one event a cycle.
     engines : sequence of Engine
-        One event a cycle is left out if it is among them.
+        One event a cycle, and packed weights, are left out if they are among them.
     """
     tag = f"derived (not built; at the clock of {engine.name})"
 
@@ -112,9 +112,10 @@ def planned(engine: Engine, engines: Sequence[Engine]) -> list[Point]:
         peak = lanes * events * engine.clock_mhz * 1e6
         return Point(name, intensity, peak, engine.clock_mhz, True, "planned", tag, events)
 
-    points = [
-        point(f"{_PACKED_LANES} lanes, 2 events, five trits a byte", _PACKED_LANES, 2, PACKED)
-    ]
+    points = []
+    if not any(e.packed for e in engines):
+        name = f"{_PACKED_LANES} lanes, 2 events, five trits a byte"
+        points.append(point(name, _PACKED_LANES, 2, PACKED))
     if not any(e.lanes == engine.lanes and e.events == 1 for e in engines):
         points.append(point(f"{engine.lanes} lanes, 1 event a cycle", engine.lanes, 1, TWO_BITS))
     return points

@@ -278,7 +278,7 @@ class Engine(wiring.Component):
             readout.odd_sum.eq(row_pass.odd_sum),
             readout.outputs.eq(reader.header.outputs),
             readout.accumulate.eq((reader.header.mode == Mode.SUM) & ~sequencer.scores_fresh),
-            readout.tally.eq(tally.busy),
+            readout.tally.eq(tally.valid),
             readout.tally_data.eq(tally.data),
             readout.address.eq(self.score_address),
             readout.write.eq(self.score_write),
@@ -304,7 +304,7 @@ class Engine(wiring.Component):
         m.d.comb += [
             tally.start.eq(sequencer.tally_start),
             sequencer.tally_full.eq(tally.full),
-            sequencer.tally_busy.eq(tally.busy),
+            sequencer.tally_pending.eq(tally.pending),
         ]
 
         # Sequencer.

@@ -150,7 +150,6 @@ class Readout(wiring.Component):
         decided = Signal()
         largest = Signal(16)
         carry_in = Signal(reset_less=True)  # ones for a low half: it borrows nothing
-        difference = Signal(17)
         larger = Signal()
         some = Signal()
         row_3 = Signal(SCORE_ADDRESS_BITS - 1, reset_less=True)
@@ -158,8 +157,16 @@ class Readout(wiring.Component):
         sign = Cat(Const(0, 15), high)
         m.d.comb += [
             largest.eq(Mux(won, ~not_passed_2, best)),
-            difference.eq(add_with_carry(largest ^ sign, not_value ^ sign, carry_in)),
-            larger.eq(~difference[16]),
+            # Both are compared, so that the choice does not come before the carries.
+            larger.eq(
+                ~Mux(
+                    won,
+                    *(
+                        add_with_carry(other ^ sign, not_value ^ sign, carry_in)[16]
+                        for other in (~not_passed_2, best)
+                    ),
+                )
+            ),
         ]
         with m.If(valid_2):
             m.d.sync += [

@@ -94,7 +94,7 @@ class Sequencer(wiring.Component):
     reading: Out(1)
     tally_full: In(1)
     tally_start: Out(1)
-    tally_busy: In(1)
+    tally_pending: In(1)
     check_start: Out(1)
     check_busy: In(1)
     state_fresh: Out(1)
@@ -365,14 +365,10 @@ class Sequencer(wiring.Component):
         # The counters.
         with fsm.state("TALLY"):
             m.d.comb += [uncounted.eq(1), self.tally_start.eq(1), self.readout_start.eq(1)]
-            fsm.go("TALLY_BEGUN")
-
-        with fsm.state("TALLY_BEGUN"):
-            m.d.comb += uncounted.eq(1)
             fsm.go("TALLYING")
 
         with fsm.state("TALLYING"):
             m.d.comb += uncounted.eq(1)
-            with m.If(~self.tally_busy):
+            with m.If(~self.tally_pending):
                 fsm.go("IDLE")
         return m

@@ -39,10 +39,11 @@ class Tally(wiring.Component):
         A count is to be added, a cycle late.
     start : In(1)
         Add the counts, while none of them counts.
-    busy : Out(1)
-        From two cycles after `start` on, for `HALVES` cycles.
+    pending : Out(1)
+        From the cycle after `start` until all has been handed over.
+    valid : Out(1)
+        For `HALVES` cycles of these: `data` is what the counters' next half-word grows by.
     data : Out(16)
-        While busy: what the counters' next half-word grows by.
     """
 
     cycles: In(1)
@@ -54,7 +55,8 @@ class Tally(wiring.Component):
     odd_event: In(1)
     full: Out(1)
     start: In(1)
-    busy: Out(1)
+    pending: Out(1)
+    valid: Out(1)
     data: Out(16)
 
     def elaborate(self, platform):
@@ -72,17 +74,24 @@ class Tally(wiring.Component):
             m.d.sync += counts["events"].eq(add_with_carry(counts["events"], both, Const(1, 1)))
         m.d.sync += self.full.eq(Cat(count[FULL_BIT:] for count in counts.values()).any())
 
-        # Half-words are numbered one cycle ahead of `data`.
+        # Stage 0 counts half-words, stage 1 knows whose it is, stage 2 hands it over.
         half = Signal(range(HALVES), reset_less=True)
         going = Signal()
+        going_1 = Signal()
         chosen = 0
         for name, place in PLACES.items():
             mine = Signal(name=f"is_{name}")
-            m.d.comb += mine.eq(going & (half == 4 * place))
+            m.d.sync += mine.eq(going & (half == 4 * place))
             chosen = chosen | Mux(mine, counts[name], 0)
             with m.If(mine):
                 m.d.sync += counts[name].eq(0)
-        m.d.sync += [self.data.eq(chosen), self.busy.eq(going), half.eq(half + 1)]
+        m.d.comb += self.pending.eq(going | going_1 | self.valid)
+        m.d.sync += [
+            half.eq(half + 1),
+            going_1.eq(going),
+            self.valid.eq(going_1),
+            self.data.eq(chosen),
+        ]
         with m.If(half == HALVES - 1):
             m.d.sync += going.eq(0)
         with m.If(self.start):

@@ -16,10 +16,10 @@ async def collect(ctx, dut):
     ctx.set(dut.start, 1)
     await ctx.tick()
     ctx.set(dut.start, 0)
-    await ctx.tick()
     halves = []
-    while ctx.get(dut.busy):
-        halves.append(ctx.get(dut.data))
+    while ctx.get(dut.pending):
+        if ctx.get(dut.valid):
+            halves.append(ctx.get(dut.data))
         await ctx.tick()
     assert len(halves) == HALVES == 4 * COUNTER_WORDS
     taken = {4 * place for place in PLACES.values()}
