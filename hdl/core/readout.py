@@ -101,7 +101,7 @@ class Readout(wiring.Component):
         addend = Signal(16, reset_less=True)
         address_1 = Signal(SCORE_ADDRESS_BITS, reset_less=True)
         keep_1 = Signal(reset_less=True)
-        chain_1 = Signal(reset_less=True)
+        chain = Signal()
         valid_1 = Signal()
         tally_1 = Signal()
         write_1 = Signal()
@@ -110,16 +110,18 @@ class Readout(wiring.Component):
             write_1.eq(self.write),
             address_1.eq(read.addr),
             keep_1.eq((self.accumulate & active) | self.tally),
-            chain_1.eq(phase[0] | (self.tally & phase[1])),
             valid_1.eq(active & (Cat(phase[1], pair) < self.outputs)),
             tally_1.eq(self.tally),
         ]
 
-        # Stage 1: add (with the half-word below's carry) and write back.
+        m.d.comb += chain.eq(phase[0] | (self.tally & phase[1]))
+
+        # Stage 1: add and write back. The carry is for the half-word in stage 0, if it belongs to
+        # the same number.
         carry = Signal(reset_less=True)
         total = Signal(17)
         m.d.comb += [
-            total.eq(add_with_carry(read.data & keep_1.replicate(16), addend, carry & chain_1)),
+            total.eq(add_with_carry(read.data & keep_1.replicate(16), addend, carry)),
             write.addr.eq(address_1),
             write.data.eq(total[:16]),
             write.en.eq(valid_1 | tally_1 | write_1),
@@ -130,7 +132,7 @@ class Readout(wiring.Component):
         valid_2 = Signal()
         valid_high = Signal()
         m.d.sync += [
-            carry.eq(total[16]),
+            carry.eq(total[16] & chain),
             not_value.eq(~total[:16]),
             row.eq(address_1[1:]),
             high.eq(address_1[0]),

@@ -427,7 +427,7 @@ FAULTS = (
         "a score that has just won is forgotten", READOUT, "Mux(won, ~not_passed_2, best)", "best"
     ),
     Fault("the last score has the label", READOUT, "decided & won", "decided"),
-    Fault("high half loses its carry", READOUT, "carry & chain_1", "Const(0, 1)"),
+    Fault("high half loses its carry", READOUT, "total[16] & chain", "0"),
     Fault(
         "sums of a sequence are replaced",
         READOUT,
@@ -569,8 +569,8 @@ FAULTS = (
     Fault(
         "carry into a counter's third half-word is lost",
         READOUT,
-        "chain_1.eq(phase[0] | (self.tally & phase[1]))",
-        "chain_1.eq(phase[0])",
+        "chain.eq(phase[0] | (self.tally & phase[1]))",
+        "chain.eq(phase[0])",
     ),
     Fault("a count is not begun anew", TALLY, "m.d.sync += counts[name].eq(0)", "pass"),
     Fault("counts are never full", TALLY, "self.full.eq(Cat", "self.full.eq(0 & Cat"),
