@@ -137,6 +137,11 @@ class EventList(wiring.Component):
         # An event that is there is offered, unless it is held back.
         there = [Signal(name=f"there_{name}") for name in ("even", "odd")]
         hold = Signal()
+        stuck = Signal()
+        # Two that are walked at a time are taken at the same time.
+        free = self.even_events.ready
+        if self.at_once == 1:
+            free = Mux(odd_1, self.odd_events.ready, self.even_events.ready)
         blocked = [Signal(name=f"blocked_{name}") for name in ("even", "odd")]
         m.d.comb += [
             *(
@@ -144,7 +149,8 @@ class EventList(wiring.Component):
                 for to, some, events in zip(blocked, there, streams, strict=True)
             ),
             *(events.valid.eq(some & ~hold) for some, events in zip(there, streams, strict=True)),
-            move.eq(~(valid_1 & Mux(odd_1, blocked[1], blocked[0]))),
+            stuck.eq(valid_1 & Mux(odd_1, there[1], there[0])),
+            move.eq(free | ~stuck),
             reading.eq(started & Mux(turn, left[1], left[0])),
             index.eq(Mux(turn, indices[1], indices[0])[: COUNT_BITS - 1]),
             self.busy.eq(starting | started | valid_1 | there[0] | there[1]),

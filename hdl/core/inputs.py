@@ -92,6 +92,11 @@ class InputFront(wiring.Component):
         # An event that is there is offered, unless it is held back.
         there = [Signal(name=f"there_{name}") for name in ("even", "odd")]
         hold = Signal()
+        stuck = Signal()
+        # Two that are walked at a time are taken at the same time.
+        free = self.even.ready
+        if self.at_once == 1:
+            free = Mux(value_index[0], self.odd.ready, self.even.ready)
         offered = Signal()
         blocked = [Signal(name=f"blocked_{name}") for name in ("even", "odd")]
         m.d.comb += [
@@ -103,7 +108,8 @@ class InputFront(wiring.Component):
             *(events.valid.eq(some & ~hold) for some, events in zip(there, streams, strict=True)),
             # A byte waits for its own way only. What is held back is not in its way, for it is of
             # the other parity.
-            move.eq(~(value_valid & Mux(value_index[0], blocked[1], blocked[0]))),
+            stuck.eq(value_valid & Mux(value_index[0], there[1], there[0])),
+            move.eq(free | ~stuck),
             accept.eq(available & taking & move),
             self.busy.eq(taking | value_valid | offered),
             self.starved.eq(taking & ~value_valid & ~offered & ~available),
