@@ -164,7 +164,7 @@ class EngineScript:
         Parameters
         ----------
         command : str
-            "step", "reset", "replay", "configure" or "check".
+            "step", "reset", "replay", "configure", "check" or "tally".
         cycles : int
             How many cycles later; the engine may have finished by then.
         x : integers [I]

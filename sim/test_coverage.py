@@ -45,16 +45,19 @@ def test_counts_of_a_script_whose_events_are_known():
         "network: theta 0": 3,
         "network: theta between": 1,
         "load: network loaded": 1,
-        "input event: K = 2": 2 + 1 + 0 + 2,
-        # The three inputs are numbered 3, 2, 1.
-        "input event: an odd one alone": 1 + 0 + 0 + 2,
-        "input event: an even one alone": 1 + 1,
+        "input event: K = 2": 1 + 1 + 0 + 2,
+        # The three inputs are numbered 3, 2, 1: the first step's events are walked together.
+        "input event: an even and an odd one": 1,
+        "input event: an odd one alone": 0 + 0 + 0 + 2,
+        "input event: an even one alone": 0 + 1,
+        "input event: held back for a companion that came": 1,
+        "input event: held back for a companion that did not come": 0 + 1 + 0 + 1,
         "input event: delta 1": 1 + 1 + 1,
         "input event: none in a step": 1,
         "input event: one in a step": 1,
         "input event: some in a step": 2,
         "input event: after a gap": 3,
-        "input event: without a gap": 2,
+        "input event: without a gap": 1,
         "event list: empty": 4,
         "gate: pz = 0": 3 * 5 + 4,
         "gate: pc inside": 3 * 5 + 4,
@@ -62,13 +65,19 @@ def test_counts_of_a_script_whose_events_are_known():
         "pass: layer 2 runs": 1,
         "pass: layer 1 skipped": 1,
         "pass: layer 2 skipped": 3,
+        "pass: first layer of several skipped": 1,
+        "pass: last layer of several skipped": 3,
+        "pass: layer's read ahead": 3,
+        "pass: readout's read ahead": 1,
         "pass: skipped above one that ran": 2,
         "pass: first after a reset": 1,
         "readout: in mode last": 1,
         "readout: not due": 3,
         "answer: tie in a pair": 1,
-        # The configuration, the reset and the steps.
-        "stream: command after a pause": 1 + 1 + 4,
+        # The counters before everything, after the reset and after each step.
+        "tally: asked for": 1 + 1 + 4,
+        # These, the configuration, the reset and the steps.
+        "stream: command after a pause": 6 + 1 + 1 + 4,
         "stream: byte after byte": 8,
     }
 
