@@ -76,8 +76,8 @@ def test_counts_of_a_script_whose_events_are_known():
         "answer: tie in a pair": 1,
         # The counters before everything, after the reset and after each step.
         "tally: asked for": 1 + 1 + 4,
-        # These, the configuration, the reset and the steps.
-        "stream: command after a pause": 6 + 1 + 1 + 4,
+        # The configuration, the reset and the steps; a tally comes right after them.
+        "stream: command after a pause": 1 + 1 + 4,
         "stream: byte after byte": 8,
     }
 

@@ -23,7 +23,7 @@ def walk_ranges(kind: str) -> dict[str, tuple[int, int]]:
 
 
 #: Counters that are seen to carry.
-CARRIES = ("cycles", "events", "adding", "reading", "idle")
+CARRIES = ("cycles", "events", "adding", "idle")
 
 #: Operations as they follow one another without a cycle between them.
 FOLLOWING = [("step", "step"), ("step", "reset"), ("reset", "step"), ("replay", "step")]
