@@ -225,10 +225,12 @@ class EnginePlayer:
             cycles = grown["cycles"]
             self._same(name, "events", grown["events"], operation["events"])
             # Bytes that come late may cost some of the cycles in between, as the pipeline runs
-            # empty, or a walk of their own; without them the number is exact.
-            least, late = operation["cycles"], operation.get("late", 0)
-            if not least <= cycles <= least + late:
-                self._same(name, "busy cycles", cycles, f"{least} to {least + late}")
+            # empty, or a walk of their own, or save that of an event that waits for them; without
+            # them the number is exact.
+            late, early = operation.get("late", 0), operation.get("early", 0)
+            least, most = operation["cycles"] - early, operation["cycles"] + late
+            if not least <= cycles <= most:
+                self._same(name, "busy cycles", cycles, f"{least} to {most}")
             self._same(name, "reading cycles", grown["reading"], operation["reading"])
             if not late:
                 self._same(name, "adding cycles", grown["adding"], operation["adding"])

@@ -106,8 +106,11 @@ class EngineScript:
         events = int(moved.sum()) + sum(map(sum, changed))
         # A byte that comes late may cost the cycles that it is late, and its event's companion.
         walk = plan_layout(self.network, self.lanes, self.word_format).inputs.words
-        late = sum(gaps) + sum(map(bool, gaps)) * walk
-        self._add("step", cycles, events, x=inputs.tolist(), due=due, gaps=gaps, late=late)
+        # It may save one, too: the one in which the event before waits for it, if it has none.
+        early = sum(map(bool, gaps))
+        late = sum(gaps) + early * walk
+        timing = {"gaps": gaps, "early": early, "late": late}
+        self._add("step", cycles, events, x=inputs.tolist(), due=due, **timing)
         if answered and self._scores is not None:
             self.operations[-1]["label"] = int(np.argmax(self._scores))
 
@@ -164,7 +167,7 @@ class EngineScript:
         Parameters
         ----------
         command : str
-            "step", "reset", "replay", "configure" or "check".
+            "step", "reset", "replay", "configure", "check" or "tally".
         cycles : int
             How many cycles later; the engine may have finished by then.
         x : integers [I]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from models.layout import MIN_WALK
 
-#: Words of an event: the most that a network with 128 accumulators in a lane and 120 outputs
+#: Words of an event: the most that a network with 128 accumulators in a lane and 112 outputs
 #: can have on 16 lanes; `sim/test_coverage.py` searches all sizes for them.
 LARGEST_WALK = {"input": 100, "unit": 108}
 #: Words of an event that have a bin of their own, then ranges, the largest alone again.
@@ -21,6 +21,9 @@ def walk_ranges(kind: str) -> dict[str, tuple[int, int]]:
     ranges = [*_WALKS, (65, largest - 1), (largest, largest), (largest + 1, 128)]
     return {f"K = {a}" if a == b else f"K = {a} to {b}": (a, b) for a, b in ranges}
 
+
+#: Counters that are seen to carry.
+CARRIES = ("cycles", "events", "adding", "idle")
 
 #: Operations as they follow one another without a cycle between them.
 FOLLOWING = [("step", "step"), ("step", "reset"), ("reset", "step"), ("replay", "step")]
@@ -39,7 +42,7 @@ BINS: dict[str, dict[str, str]] = {
         "1 input": "a step of one input",
         "257 inputs": "a step of as many inputs as a row may have",
         "1 output": "a readout without an odd row",
-        "120 outputs": "a readout that fills the score memory",
+        "112 outputs": "a readout that fills the score memory",
         "theta 0": "a pass without a dead zone",
         "theta between": "a pass with a dead zone from 1 to 2M - 1",
         "theta 2M": "a pass with the largest dead zone",
@@ -67,6 +70,8 @@ BINS: dict[str, dict[str, str]] = {
         "an odd one alone": "there was no even source's event",
         "without a gap": "accepted in the cycle of the last word of the events before",
         "after a gap": "the walker was idle",
+        "held back for a companion that came": "the walker was idle and waited a cycle",
+        "held back for a companion that did not come": "the walker was idle and waited a cycle",
     },
     "unit event": {
         **dict.fromkeys(walk_ranges("unit"), "words that a unit's event touches"),
@@ -79,6 +84,8 @@ BINS: dict[str, dict[str, str]] = {
         "an odd one alone": "there was no even source's event",
         "without a gap": "accepted in the cycle of the last word of the events before",
         "after a gap": "the walker was idle",
+        "held back for a companion that came": "the walker was idle and waited a cycle",
+        "held back for a companion that did not come": "the walker was idle and waited a cycle",
     },
     "event list": {
         "empty": "a pass in which no unit changed",
@@ -141,6 +148,13 @@ BINS: dict[str, dict[str, str]] = {
     "pass": {
         **{f"layer {n} runs": "the layer's units are computed" for n in range(1, 5)},
         **{f"layer {n} skipped": "a fixed point: its units would not change" for n in range(1, 5)},
+        "only layer skipped": "there is one layer",
+        "first layer of several skipped": "no input moved",
+        "layer in the middle skipped": "between two others",
+        "last layer of several skipped": "nothing reached it",
+        "layer's read ahead": "as the events of the layer below begin",
+        "readout's read ahead": "as the last layer's events begin",
+        "replayed layer's read ahead": "as the events of the layer below begin",
         "runs above a skipped one": "the first layer stands still, a later one moves on its own",
         "skipped above one that ran": "the layer below changed nothing",
         "first after a reset": "previous inputs, states and accumulators are zero",
@@ -183,16 +197,18 @@ BINS: dict[str, dict[str, str]] = {
         "in a pass": "in a step",
         "while units are walked": "in a step",
         "in a readout": "in a step",
-        "in the tally": "the counters are being added to",
+        "in a tally": "the counters are being added to",
         "in a reset": "accumulators are being cleared",
         "in a configuration": "accumulators are being cleared for a new network",
         "in a replay": "states are being walked",
         "in a check": "the CRC-32 is being computed",
     },
-    "counter": {
-        "cycles carry": "the cycle counter carries into its second half-word",
-        "events carry": "the event counter carries into its second half-word",
+    "tally": {
+        "asked for": "a command brings the counters up to date",
+        "a count is half full": "in the engine's own time",
+        "a count is half full and a command waits": "it is taken after the tally",
     },
+    "counter": {f"{name} carry": "a counter carries into its second half-word" for name in CARRIES},
 }
 
 #: Bins that nothing can reach, and why. A hit in one is an error, too.
@@ -200,7 +216,7 @@ UNREACHABLE = {
     "input event: K = 1": f"edges are padded to {MIN_WALK} words (models.layout.MIN_WALK)",
     "unit event: K = 1": "a unit's event walks a word of U and a word of what lies above at least",
     "input event: K = 101 to 128": "W, U and the readout share a lane's 128 accumulators",
-    "unit event: K = 109 to 128": "W, U and 120 outputs share a lane's 128 accumulators",
+    "unit event: K = 109 to 128": "W, U and 112 outputs share a lane's 128 accumulators",
     "gate: h beyond M": "h' lies between h and c, and both are cut at M",
 }
 

@@ -78,13 +78,13 @@ def _walks(script: EngineScript) -> None:
     for number, walk in enumerate([*WALKS, LARGEST_WALK["unit"]]):
         # The readout takes as many words as it can, for it needs no units.
         r_planes, r_groups = min(
-            ((p, g) for p in range(1, MAX_PLANES + 1) for g in range(1, 9) if p * g < walk),
+            ((p, g) for p in range(1, MAX_PLANES + 1) for g in range(1, 8) if p * g < walk),
             key=lambda made: (
                 (walk - made[0] * made[1]) % MAX_PLANES + 9 * max(walk - made[0] * made[1], 0)
             ),
         )
         u_planes, u_groups = groups_for(walk - r_planes * r_groups)
-        outputs = min(r_groups * lanes, 120)
+        outputs = r_groups * lanes
         network = one_layer(number, 2, u_groups * lanes // 2, outputs, (1, u_planes, r_planes))
         script.load(network)
         script.sequence(random_inputs(number, network, 1, 2)[0])
@@ -129,7 +129,13 @@ def _soft_resets(script: EngineScript, every: int) -> None:
     for part in range(1, 9, 2):
         script.abandon("step", 40, x[1][:part])
         script.sequence(x[:2], reset=False)
-    for command, latest in (("reset", 25), ("replay", 60), ("configure", 30), ("check", 100)):
+    for command, latest in (
+        ("reset", 25),
+        ("replay", 60),
+        ("configure", 30),
+        ("check", 100),
+        ("tally", 40),
+    ):
         for after in range(1, latest, every):
             script.restore(every_state(script, 3))
             script.abandon(command, after)

@@ -16,7 +16,13 @@ from hdl.core.engine import Engine
 from sim.coverage.bins import observed_names
 from sim.coverage.watch_events import watch_events, watch_lists
 from sim.coverage.watch_gate import watch_gate, watch_sums
-from sim.coverage.watch_order import watch_network, watch_phases, watch_resets, watch_streams
+from sim.coverage.watch_order import (
+    watch_network,
+    watch_phases,
+    watch_resets,
+    watch_streams,
+    watch_tally,
+)
 
 #: A count of a few hundred million cycles would be needed to exceed it.
 HIT_BITS = 28
@@ -29,6 +35,7 @@ _WATCHERS = (
     watch_gate,
     watch_phases,
     watch_streams,
+    watch_tally,
     watch_resets,
 )
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from sim.coverage.bins import CARRIES
+
 _HALF = 16
 
 
@@ -43,7 +45,7 @@ def scores_seen(hits: Counter[str], mode: str, scores: Sequence[int], label: int
 
 
 def counters_seen(hits: Counter[str], before: Mapping[str, int], after: Mapping[str, int]) -> None:
-    """Count what the counters of cycles and events show, before and after a command."""
-    for name in ("cycles", "events"):
+    """Count what the counters show, before and after a command."""
+    for name in CARRIES:
         if after[name] >> _HALF != before[name] >> _HALF:
             hits[f"counter: {name} carry"] += 1

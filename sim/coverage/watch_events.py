@@ -17,11 +17,15 @@ def _counted(m: Module, event, start):
     return now
 
 
-def _ends(m: Module, phase, restart):
-    """Return the cycle after a phase, unless a soft reset ended it."""
+def ends(m: Module, phase, restart):
+    """Return the cycle after a phase, unless a soft reset ended it.
+
+    The strobe that asks for a soft reset comes a cycle before it.
+    """
     before = Signal()
+    restarts = Signal()
     abandoned = Signal()
-    m.d.sync += [before.eq(phase), abandoned.eq(restart)]
+    m.d.sync += [before.eq(phase), restarts.eq(restart), abandoned.eq(restarts)]
     return before & ~phase & ~abandoned
 
 
@@ -33,6 +37,8 @@ def watch_events(m: Module, parts):
     """Events as the walker takes them."""
     walker, reader, draining = parts.walker, parts.reader, parts.sequencer.draining
     even, odd = _taken(walker.even), _taken(walker.odd)
+    held = Signal()
+    m.d.sync += held.eq(walker.hold & ~walker.busy)
     words = Signal(8)
     m.d.comb += words.eq(reader.edge.before_last + 2 - walker.first)
     conditions = {}
@@ -50,6 +56,9 @@ def watch_events(m: Module, parts):
         conditions[f"{kind} event: an odd one alone"] = mine & odd & ~even
         conditions[f"{kind} event: without a gap"] = of_kind & walker.busy
         conditions[f"{kind} event: after a gap"] = of_kind & ~walker.busy
+        waited = f"{kind} event: held back for a companion that"
+        conditions[f"{waited} came"] = mine & held & even & odd
+        conditions[f"{waited} did not come"] = mine & held & (even ^ odd)
     return conditions
 
 
@@ -61,13 +70,16 @@ def watch_lists(m: Module, parts):
     taken = Signal(2)
     m.d.comb += taken.eq(_taken(walker.even) + _taken(walker.odd))
     step = _counted(m, taken & (~sequencer.draining).replicate(2), sequencer.inputs_start)
-    step_ends = _ends(m, inputs.busy, restart)
+    step_ends = ends(m, inputs.busy, restart)
     some_inputs = header.inputs > 1
-    units = parts.reader.layer_pass.units
-    pass_ends = _ends(m, sequencer.gating, restart)
+    # The next pass is read while a layer's events are walked.
+    units = Signal(SOURCE_BITS)
+    with m.If(sequencer.list_drain):
+        m.d.sync += units.eq(parts.reader.layer_pass.units)
+    pass_ends = ends(m, sequencer.gating, restart)
     replayed = _counted(m, taken & sequencer.draining.replicate(2), sequencer.list_drain)
     entries = _counted(m, events.append, sequencer.list_clear)
-    replay_ends = _ends(m, sequencer.draining & sequencer.list_replay, restart)
+    replay_ends = ends(m, sequencer.draining & sequencer.list_replay, restart)
     conditions = {
         "input event: none in a step": step_ends & (step == 0),
         "input event: one in a step": step_ends & (step == 1) & some_inputs,
@@ -75,7 +87,7 @@ def watch_lists(m: Module, parts):
         "input event: all in a step": step_ends & (step == header.inputs) & some_inputs,
         "input event: 257 in a step": step_ends & (step == 257),
     }
-    for prefix, ends, count in (
+    for prefix, over, count in (
         (("empty", "one entry", "some entries", "all units", "256 entries"), pass_ends,
          entries),
         (("replay of nothing", "replay of one", "replay of some", "replay of all",
@@ -89,5 +101,5 @@ def watch_lists(m: Module, parts):
             count == 256,
         )
         for name, case in zip(prefix, cases, strict=True):
-            conditions[f"event list: {name}"] = ends & case
+            conditions[f"event list: {name}"] = over & case
     return conditions

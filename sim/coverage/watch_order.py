@@ -5,6 +5,7 @@ from amaranth.hdl import Module, Signal
 from hdl.core.signatures import Mode, Operation
 from models.layout import READOUT_HOLD
 from sim.coverage.bins import FOLLOWING
+from sim.coverage.watch_events import ends
 from sim.coverage.watch_gate import slot_with_sums
 
 
@@ -31,7 +32,10 @@ def watch_network(m: Module, parts):
     step = sequencer.inputs_start
     begins = _rises(m, sequencer.gating)
     reads = _rises(m, sequencer.reading)
+    # The layer's edge, and its theta, are read as its pass begins.
     theta = -reader.minus_theta
+    theta_coming, theta_is_read = Signal(), Signal()
+    m.d.sync += [theta_coming.eq(begins), theta_is_read.eq(theta_coming)]
     conditions = {
         **{f"{n} layers": step & (header.layers == n - 1) for n in range(1, 5)},
         **{f"hb = {n}": step & (header.limit == (1 << n) - 1) for n in range(3, 8)},
@@ -40,10 +44,10 @@ def watch_network(m: Module, parts):
         "1 input": step & (header.inputs == 1),
         "257 inputs": step & (header.inputs == 257),
         "1 output": reads & (header.outputs == 1),
-        "120 outputs": reads & (header.outputs == 120),
-        "theta 0": begins & (theta == 0),
-        "theta between": begins & (theta > 0) & (theta < header.limit << 1),
-        "theta 2M": begins & (theta == header.limit << 1),
+        "112 outputs": reads & (header.outputs == 112),
+        "theta 0": theta_is_read & (theta == 0),
+        "theta between": theta_is_read & (theta > 0) & (theta < header.limit << 1),
+        "theta 2M": theta_is_read & (theta == header.limit << 1),
     }
     # The first unit's slots: its inputs' sums lie in the lower half of the lanes, its states' in
     # the upper one.
@@ -98,13 +102,13 @@ def watch_phases(m: Module, parts):
     replayed = Signal()
     answered = Signal()
     reads = Signal()
-    # A layer's record has been read: its pass is skipped, or begins in the next cycle.
+    # A layer's pass begins in the next cycle, or is skipped.
     decided = Signal()
     skip = Signal()
     m.d.comb += [
         reads.eq(_rises(m, sequencer.reading)),
-        decided.eq(sequencer.list_clear & reader.done & is_step),
-        skip.eq(reader.jump),
+        skip.eq(reader.jump & is_step),
+        decided.eq((sequencer.list_clear & sequencer.pass_start) | skip),
     ]
     with m.If(decided):
         m.d.sync += [layer.eq(layer + 1), ran.eq(ran | ~skip), skipped.eq(skipped | skip)]
@@ -117,11 +121,27 @@ def watch_phases(m: Module, parts):
     with m.If(sequencer.clear):
         m.d.sync += replayed.eq(0)
     runs = decided & ~skip
+    last = Signal()
+    m.d.comb += last.eq(layer == reader.header.layers)
+    ahead = reader.prefetch
+    # Of the layer whose events begin.
+    of_last, of_replay = Signal(), Signal()
+    m.d.comb += [
+        of_last.eq(layer == reader.header.layers + 1),
+        of_replay.eq(under_way == Operation.REPLAY),
+    ]
     mode = reader.header.mode
     adds = reads & (mode == Mode.SUM)
     passes = {
         **{f"layer {n} runs": runs & (layer == n - 1) for n in range(1, 5)},
         **{f"layer {n} skipped": decided & skip & (layer == n - 1) for n in range(1, 5)},
+        "only layer skipped": skip & last & (layer == 0),
+        "first layer of several skipped": skip & ~last & (layer == 0),
+        "layer in the middle skipped": skip & ~last & (layer != 0),
+        "last layer of several skipped": skip & last & (layer != 0),
+        "layer's read ahead": ahead & is_step & ~of_last,
+        "readout's read ahead": ahead & is_step & of_last,
+        "replayed layer's read ahead": ahead & of_replay & (reader.header.layers != 0),
         "runs above a skipped one": runs & skipped,
         "skipped above one that ran": decided & skip & ran,
         "first after a reset": runs & (layer == 0) & sequencer.state_fresh,
@@ -133,7 +153,7 @@ def watch_phases(m: Module, parts):
         "in mode last": reads & (mode == Mode.LAST),
         "in mode sum": adds,
         "in mode every": reads & (mode == Mode.EVERY),
-        "not due": _rises(m, sequencer.tally) & is_step & ~answered,
+        "not due": ends(m, sequencer.working, parts.engine.soft_reset) & is_step & ~answered,
         "of a fixed point": reads & ~ran,
         "first sum": adds & sequencer.scores_fresh,
         "next sum": adds & ~sequencer.scores_fresh,
@@ -176,21 +196,35 @@ def watch_streams(m: Module, parts):
     return {f"stream: {name}": value for name, value in streams.items()}
 
 
+def watch_tally(m: Module, parts):
+    """When counts are added to the counters."""
+    taken, operation, _ = _command(m, parts)
+    full = parts.sequencer.idle & parts.tally.full
+    tallies = {
+        "asked for": taken & (operation == Operation.TALLY),
+        "a count is half full": full,
+        "a count is half full and a command waits": full & parts.engine.command.valid,
+    }
+    return {f"tally: {name}": value for name, value in tallies.items()}
+
+
 def watch_resets(m: Module, parts):
     """What a soft reset cuts short."""
     sequencer, reader, row_pass = parts.sequencer, parts.reader, parts.row_pass
+    parameter = Signal()
+    m.d.sync += parameter.eq(row_pass.advance)
     walks = parts.walker.busy
     draining, replay = sequencer.draining, sequencer.list_replay
     _, _, under_way = _command(m, parts)
     resets = {
         "idle": ~parts.engine.busy,
-        "while a record is read": (reader.address != 0) & ~reader.checking & ~row_pass.advance,
+        "while a record is read": (reader.address != 0) & ~reader.checking & ~parameter,
         "while a byte is waited for": parts.inputs.starved & ~walks,
         "while inputs are walked": parts.inputs.busy & walks,
         "in a pass": sequencer.gating & row_pass.busy,
         "while units are walked": draining & ~replay & walks,
         "in a readout": sequencer.reading,
-        "in the tally": sequencer.tally,
+        "in a tally": parts.tally.busy,
         "in a reset": sequencer.clear & (under_way == Operation.RESET),
         "in a configuration": sequencer.clear & (under_way == Operation.CONFIGURE),
         "in a replay": draining & replay & walks,

@@ -12,6 +12,7 @@ import hdl.core.engine
 from hdl.core.engine import Engine
 from hdl.core.events import LIST_WORDS
 from hdl.core.parameters import EngineParameters
+from hdl.core.reader import Reader
 from hdl.core.sequencer import Sequencer
 from hdl.core.walker import Walker
 from models.image import MIN_LANES
@@ -19,7 +20,12 @@ from sim.mutants import Mutant
 from sim.proofs.base import Harness, Opened, Proof, implies
 
 #: Parts of the engine whose outputs the solver chooses: what they compute does not matter here.
-FREE_PARTS = ("BlockRAMStore", "GateUnit", "StateMemory", "Readout")
+FREE_PARTS = ("BlockRAMStore", "GateUnit", "StateMemory", "Readout", "Tally")
+
+#: States after those in which a record is asked for: it is read in these.
+READ_HEADER = ("header_end", "header_wait")
+READ_EDGE = ("step_pass", "pass", "skip_wait", "replay_pass", "replay_wait")
+READ_PASS = ("input", "skip_pass", "replay_edge")
 
 
 def anything(component: type[wiring.Component]) -> type[wiring.Component]:
@@ -75,9 +81,9 @@ class CollisionHarness(Harness):
         self.assume(~events.append | ((count != LIST_WORDS) & ~replays))
         self.assume(~(events.append & events.busy) | events.more)
         # An edge has two words at least: `models.layout.MIN_WALK`.
-        accumulator, before_last = walker.edge.accumulator, walker.edge.before_last
-        walking = in_state("input", "drain")
-        self.assume(implies(walking, (before_last + 1)[:7] != accumulator))
+        taken = inside["walker.some"] & inside["walker.free"]
+        before_last, first = walker.edge.before_last, walker.first
+        self.assume(implies(walker.busy | taken, (before_last + 1)[:7] != first))
 
         self._claim_phases(inside, in_state)
         free, walked = inside["walker.free"], walker.busy
@@ -96,7 +102,8 @@ class CollisionHarness(Harness):
         states = Cat(*names)
         self.claim((states != 0) & ((states & (states - 1)) == 0), "two phases at once, or none")
         self.claim(
-            implies(inside["inputs.busy"], in_state("input")), "inputs outside of their phase"
+            implies(inside["inputs.busy"], in_state("step_pass", "input")),
+            "inputs outside of their phase",
         )
         self.claim(
             implies(inside["events.busy"], in_state("drain")), "events outside of their phase"
@@ -104,13 +111,7 @@ class CollisionHarness(Harness):
         self.claim(
             implies(inside["walker.busy"], in_state("input", "drain")), "a walk in another phase"
         )
-        self.claim(
-            implies(
-                inside["reader.loading"] | inside["reader.arriving"],
-                in_state("read_header", "read_input", "skip_input", "read_layer", "read_readout"),
-            ),
-            "a record arrives in another phase",
-        )
+        self._claim_reads(inside, in_state)
         self.claim(
             implies(
                 inside["row_pass.busy"]
@@ -121,18 +122,63 @@ class CollisionHarness(Harness):
             "a pass reads in another phase",
         )
 
+    def _claim_reads(self, inside: Opened, in_state: Any) -> None:
+        """Say when the reader reads, and that it does not while events are walked."""
+        walks = inside["walker.busy"] | (inside["walker.some"] & inside["walker.free"])
+        reading, awaited = inside["reader.reading"], inside["reader.awaited"]
+        valid = [inside[f"row_pass.valid_{stage}"] for stage in range(1, 4)]
+        for name, read, states in (
+            ("header", inside["reader.header_is_read"], READ_HEADER),
+            ("edge", inside["reader.edge_is_read"], READ_EDGE),
+        ):
+            self.claim(implies(read, in_state(*states)), f"the {name} is read in another phase")
+            self.claim(
+                ~(inside[f"reader.{name}_arrives"] & walks),
+                f"the {name} arrives while events are walked",
+            )
+        self.claim(
+            implies(inside["reader.pass_is_read"], in_state(*READ_PASS, "drain")),
+            "a pass is read in another phase",
+        )
+        self.claim(
+            implies(inside["reader.checking"], in_state("checking")), "a checksum in another phase"
+        )
+        # The next pass is read when the last parameters have been, before the first event comes.
+        self.claim(implies(awaited, in_state("drain")), "a pass is awaited in another phase")
+        self.claim(
+            implies(in_state("begin_drain", "drain"), ~inside["row_pass.busy"] & ~valid[0]),
+            "a pass is not at its end",
+        )
+        self.claim(implies(in_state("drain"), ~valid[1]), "a pass is not at its end")
+        self.claim(
+            implies(in_state("drain") & valid[2], inside["events.starting"]),
+            "parameters are read later",
+        )
+        self.claim(
+            implies(in_state("input", "drain") & reading, ~walks), "a record is read too late"
+        )
+        self.claim(
+            implies(inside["walker.busy"], inside["reader.address"] == 0),
+            "record read while events are walked",
+        )
+        self.see(
+            in_state("drain") & inside["reader.pass_is_read"] & inside["events.busy"],
+            "the next pass is read before a layer's events",
+        )
+
 
 PROOFS = (
     Proof(
         name="collision",
         claim="A lane never reads and writes one address in a cycle (the assertion in Lanes, and "
-        "the assumption behind block RAM without collision logic): in the whole engine, with any "
+        "the assumption behind block RAM without collision logic), and the store has one reader at "
+        "a time: in the whole engine, with any "
         "commands, any inputs, and soft resets at any time.",
         harness=CollisionHarness,
         depth=4,
-        method="Free: what store, gate unit, state memory and readout deliver. Assumed: an edge "
-        "has at least two words (by the image's construction: MIN_WALK), and what the event list "
-        "asserts.",
+        method="Free: what store, gate unit, state memory, readout and tally deliver. Assumed: "
+        "an edge has at least two words (by the image's construction: MIN_WALK), and what the "
+        "event list asserts.",
         cover=24,
         mutants={
             Mutant(
@@ -142,10 +188,16 @@ PROOFS = (
                 "free.eq(1)",
             ): 20,
             Mutant(
-                "clearing takes two cycles an accumulator",
+                "clearing takes two cycles for the first accumulator",
                 Sequencer,
                 "clearing.eq(clearing + 1),",
-                "clearing.eq(clearing + cycles[0]),",
+                "clearing.eq(clearing + self.state_fresh),",
+            ): 20,
+            Mutant(
+                "the next pass is read again and again",
+                Reader,
+                "awaited.eq(self.prefetch | (awaited & self.advance))",
+                "awaited.eq(self.prefetch | awaited)",
             ): 20,
         },
     ),

@@ -9,7 +9,7 @@ from models.layout import Capacity
 from models.spec import MAX_PLANES
 from sim.coverage import results
 from sim.coverage.__main__ import main
-from sim.coverage.bins import BINS, LARGEST_WALK, OUTCOMES, UNREACHABLE, names, walk_ranges
+from sim.coverage.bins import BINS, CARRIES, LARGEST_WALK, OUTCOMES, UNREACHABLE, names, walk_ranges
 from sim.coverage.outcomes import counters_seen, scores_seen
 
 LANES = 16
@@ -74,8 +74,10 @@ def test_answers_are_sorted_into_bins(mode, scores, label, expected):
 
 def test_carry_of_a_counter_is_seen():
     hits = Counter()
-    counters_seen(hits, [65535, 65534], [65536, 65535])
-    assert hits == {"counter: cycles carry": 1}
+    before = dict.fromkeys(CARRIES, 0)
+    before.update(cycles=65535, events=65534)
+    counters_seen(hits, before, {**before, "cycles": 65536, "events": 65535, "idle": 1 << 32})
+    assert hits == {"counter: cycles carry": 1, "counter: idle carry": 1}
 
 
 def test_counts_of_several_cases_add_up_and_outdated_ones_do_not(tmp_path, monkeypatch):
