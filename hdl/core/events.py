@@ -70,6 +70,8 @@ class EventList(wiring.Component):
     state_hold : Out(1)
         Hold the state memory's output.
     even_events, odd_events : Out(stream of Event)
+    holds : Out(1)
+        An event is held back in this cycle.
     empty : Out(1)
         Nothing was appended since `clear`.
     busy : Out(1)
@@ -90,6 +92,7 @@ class EventList(wiring.Component):
     state_hold: Out(1)
     even_events: Out(event_stream())
     odd_events: Out(event_stream())
+    holds: Out(1)
     empty: Out(1)
     busy: Out(1)
 
@@ -136,7 +139,7 @@ class EventList(wiring.Component):
         streams = (self.even_events, self.odd_events)
         # An event that is there is offered, unless it is held back.
         there = [Signal(name=f"there_{name}") for name in ("even", "odd")]
-        hold = Signal()
+        hold = self.holds
         stuck = Signal()
         # Two that are walked at a time are taken at the same time.
         free = self.even_events.ready

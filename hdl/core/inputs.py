@@ -37,6 +37,8 @@ class InputFront(wiring.Component):
         The previous input is zero whatever the memory holds (first step after a reset).
     even, odd : Out(stream of Event)
         Events of even and of odd inputs.
+    holds : Out(1)
+        An event is held back in this cycle.
     changed : Out(1)
         An event was made since `start`.
     busy : Out(1)
@@ -51,6 +53,7 @@ class InputFront(wiring.Component):
     fresh: In(1)
     even: Out(event_stream())
     odd: Out(event_stream())
+    holds: Out(1)
     changed: Out(1)
     busy: Out(1)
     starved: Out(1)
@@ -91,7 +94,7 @@ class InputFront(wiring.Component):
         streams = (self.even, self.odd)
         # An event that is there is offered, unless it is held back.
         there = [Signal(name=f"there_{name}") for name in ("even", "odd")]
-        hold = Signal()
+        hold = self.holds
         stuck = Signal()
         # Two that are walked at a time are taken at the same time.
         free = self.even.ready

@@ -38,7 +38,7 @@ def watch_events(m: Module, parts):
     walker, reader, draining = parts.walker, parts.reader, parts.sequencer.draining
     even, odd = _taken(walker.even), _taken(walker.odd)
     held = Signal()
-    m.d.sync += held.eq(walker.hold & ~walker.busy)
+    m.d.sync += held.eq((parts.inputs.holds | parts.events.holds) & ~walker.busy)
     words = Signal(8)
     m.d.comb += words.eq(reader.edge.before_last + 2 - walker.first)
     conditions = {}

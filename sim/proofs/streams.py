@@ -33,6 +33,8 @@ class InputsHarness(StreamHarness):
         inputs = InputFront()
         self.add("dut", inputs)
         self.free_inputs(inputs)
+        # As the walker is.
+        self.assume(inputs.even.ready == inputs.odd.ready)
         self.offers(inputs.even)
         self.offers(inputs.odd)
 
@@ -45,6 +47,8 @@ class EventsHarness(StreamHarness):
         events = EventList()
         inside = self.add("dut", events)
         self.free_inputs(events)
+        # As the walker is.
+        self.assume(events.even_events.ready == events.odd_events.ready)
         # The lists' own assertions; the engine keeps to them.
         count = Mux(events.odd, inside["count_odd"], inside["count_even"])
         replays = events.busy & inside["replaying"]
