@@ -125,7 +125,7 @@ class CycleModel:
                 lists[(layer.state + unit) % 2].append((-1, bool(some)))
             walk = layer.edge.words
             cycles += _REPLAY_LAYER_STATES + self._walked(
-                *_drain(lists, 0, -1, walk, self._at_once), walk
+                *_drain(lists, 0, -1, walk, self._at_once, waits=False), walk
             )
         self._unsettled = True
         return cycles
@@ -161,7 +161,12 @@ _Entry = tuple[int, bool]
 
 
 def _drain(
-    lists: tuple[Sequence[_Entry], Sequence[_Entry]], start: int, more: int, walk: int, at_once: int
+    lists: tuple[Sequence[_Entry], Sequence[_Entry]],
+    start: int,
+    more: int,
+    walk: int,
+    at_once: int,
+    waits: bool = True,
 ) -> tuple[int, int]:
     """Return the cycles until all events of the even and odd units have been walked, and the walks.
 
@@ -170,7 +175,7 @@ def _drain(
     it goes to its list's stream, unless an event is there that the walker does not take. The walker
     takes what is in both streams when it is free, or of one of them, the even one first, where it
     takes one event at once; it is free again in the cycle of the last of the `walk` words. Where it
-    takes two, an event that comes alone waits a cycle if an entry follows it.
+    takes two, an event that comes alone waits a cycle if an entry follows it, but not in a replay.
     """
     now, turn, started = start, 0, True
     read = [0, 0]
@@ -182,7 +187,7 @@ def _drain(
     while started or entry is not None or any(offered):
         reading = started and left[turn]
         follows = entry is not None and entry[1] and reading and not any(offered)
-        hold_next = follows and at_once > 1
+        hold_next = follows and at_once > 1 and waits
         if any(offered) and now >= free and not hold:
             for parity in _taken(offered, at_once):
                 offered[parity] = False
@@ -225,7 +230,8 @@ def _stream(
 
     An input is its number and whether it is an event. It is compared `latency` cycles after the
     start, or one after the input before; it then goes to its parity's stream, and waits while an
-    event is there that the walker does not take (see `_drain`).
+    event is there that the walker does not take (see `_drain`). The input after one that waited is
+    compared two cycles after it went on.
     """
     waiting: list[int | None] = [None, None]  # since when an event is offered
     free = walks = held = 0
@@ -243,10 +249,12 @@ def _stream(
             free, walks = now + walk, walks + 1
 
     now = latency - 1
+    stuck = False
     for index, (number, event) in enumerate(events):
-        now += 1
+        now += 1 + stuck
         take(now)
         alone = waiting == [None, None] and at_once > 1
+        stuck = waiting[number % 2] is not None
         while waiting[number % 2] is not None:
             now = max(now, free, held)
             take(now + 1)

@@ -174,7 +174,8 @@ class EventList(wiring.Component):
         event = Signal()
         payload = Signal(Event)
         if self.at_once == 2:
-            m.d.sync += hold.eq(event & reading & ~(there[0] | there[1]))
+            # Not in a replay: whether a state is an event at all is known too late.
+            m.d.sync += hold.eq(valid_1 & ~replaying & reading & ~(there[0] | there[1]))
         # A list holds what has changed; a replay meets states that are no events.
         m.d.comb += event.eq(valid_1 & (~replaying | self.state_data.any()))
         with m.If(replaying):

@@ -113,7 +113,9 @@ class InputFront(wiring.Component):
             # the other parity.
             stuck.eq(value_valid & Mux(value_index[0], there[1], there[0])),
             move.eq(free | ~stuck),
-            accept.eq(available & taking & move),
+            # Not in the cycle in which the way becomes free, either: that would be a long path, and
+            # a walk lasts longer.
+            accept.eq(available & taking & ~stuck),
             self.busy.eq(taking | value_valid | offered),
             self.starved.eq(taking & ~value_valid & ~offered & ~available),
             read.addr.eq(remaining),

@@ -164,7 +164,12 @@ FAULTS = (
         "~blocked[number]",
     ),
     Fault("an input waits for no companion", INPUTS, "event & accept & ~offered", "0"),
-    Fault("a unit's event waits for no companion", EVENTS, "event & reading & ~(", "0 & ("),
+    Fault(
+        "a unit's event waits for no companion",
+        EVENTS,
+        "valid_1 & ~replaying & reading & ~(",
+        "0 & (",
+    ),
     # Other word formats.
     Fault("a packed weight has the next one's sign", UNPACK, "code[place]", "code[place + 1]"),
     Fault(
