@@ -84,11 +84,11 @@ class CollisionHarness(Harness):
             return Cat(inside[f"sequencer.fsm.in_{name}"] for name in names).any()
 
         # The event list's own assertions.
-        events, walker = made["EventList"], made[walker_class]
-        count = Mux(events.odd, inside["events.count_odd"], inside["events.count_even"])
-        replays = events.busy & inside["events.replaying"]
-        self.assume(~events.append | ((count != LIST_WORDS) & ~replays))
-        self.assume(~(events.append & events.busy) | events.more)
+        listed, walker = made["EventList"], made[walker_class]
+        count = Mux(listed.odd, inside["events.count_odd"], inside["events.count_even"])
+        replays = listed.busy & inside["events.replaying"]
+        self.assume(~listed.append | ((count != LIST_WORDS) & ~replays))
+        self.assume(~(listed.append & listed.busy) | listed.more)
         # An edge has two words at least: `models.layout.MIN_WALK`.
         taken = inside["walker.some"] & inside["walker.free"]
         before_last, first = walker.edge.before_last, walker.first
