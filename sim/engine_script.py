@@ -107,8 +107,9 @@ class EngineScript:
         # A byte that comes late may cost the cycles that it is late, and its event's companion.
         walk = plan_layout(self.network, self.lanes, self.word_format).inputs.words
         # It may save one, too: the one in which the event before waits for it, if it has none.
-        early = sum(map(bool, gaps))
-        late = sum(gaps) + early * walk
+        times = sum(map(bool, gaps))
+        early = times if self.word_format.events == 2 else 0
+        late = sum(gaps) + times * walk
         timing = {"gaps": gaps, "early": early, "late": late}
         self._add("step", cycles, events, x=inputs.tolist(), due=due, **timing)
         if answered and self._scores is not None:

@@ -36,15 +36,16 @@ async def sums_of_pairs(dut):
     parameters: list[int] = []
     finished = []
     sums_in = ("low_even", "low_odd", "high_even", "high_odd")
-    await start(
-        dut, start=0, config=0, state_accumulator=0, parameter=0, **dict.fromkeys(sums_in, 0)
-    )
+    await start(dut, start=0, config=0, parameter=0, **dict.fromkeys(sums_in, 0))
 
     async def store():
+        """A word is addressed in the cycle after it was asked for, and comes in the next one."""
+        addressed = False
         while True:
             await RisingEdge(dut.clk)
-            if dut.advance.value == 1:
+            if addressed:
                 dut.parameter.value = parameters.pop(0)
+            addressed = dut.advance.value == 1
 
     async def accumulators():
         """Values come four cycles after their addresses, or as the word format says."""
@@ -116,16 +117,22 @@ async def sums_of_pairs(dut):
                 made.append((early, late))
             expected.append(tuple(sums))
         parameters[:] = words_of(made)
-        dut.config.value = pack(
-            data()["config"],
-            {"units": units, "last_slot": slots - 1, "accumulator": bases[0], "groups": groups},
-        )
-        dut.state_accumulator.value = bases[1]
+        config = {
+            "units": units,
+            "last_slot": slots - 1,
+            "accumulator": bases[0],
+            "groups": groups,
+            "state_accumulator": bases[1],
+        }
+        dut.config.value = pack(data()["config"], config)
         dut.start.value = 1
         await RisingEdge(dut.clk)
         dut.start.value = 0
-        await ClockCycles(dut.clk, units * slots + 12)
+        await ClockCycles(dut.clk, units * slots + 1)
         assert dut.busy.value == 0
+        # The next pass may have been read by now.
+        dut.config.value = rng.getrandbits(len(dut.config))
+        await ClockCycles(dut.clk, 11)
         assert dut.pending.value == 0
         assert finished == expected, f"{units} units, {planes} planes"
         assert not parameters, f"{len(parameters)} parameter words were not read"
