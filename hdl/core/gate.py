@@ -87,7 +87,8 @@ class GateUnit(wiring.Component):
             negative_z.eq(pz[-1]),
             beyond_z.eq((pz[:8] & ~mask_z).any() | pz[8:-1].any()),
             c_0.eq(Cat(pc[:7], pc[-1])),
-            beyond_c.eq((magnitude_c[:7] & ~self.limit).any() | magnitude_c[7:].any()),
+            # Bits above the largest mask are the sign, or the value is beyond.
+            beyond_c.eq((magnitude_c[:7] & ~self.limit).any() | (pc[7:].any() & ~pc[7:].all())),
             at_limit_c.eq(magnitude_c[:7] == self.limit),
         ]
 

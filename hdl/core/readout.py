@@ -147,7 +147,7 @@ class Readout(wiring.Component):
         best = Signal(16, reset_less=True)
         best_other = Signal(16, reset_less=True)
         not_passed_1 = Signal(16, reset_less=True)
-        not_passed_2 = Signal(16, reset_less=True)
+        passed_2 = Signal(16, reset_less=True)
         won = Signal(reset_less=True)
         decided = Signal()
         largest = Signal(16)
@@ -158,14 +158,14 @@ class Readout(wiring.Component):
         # The sign counts the other way round.
         sign = Cat(Const(0, 15), high)
         m.d.comb += [
-            largest.eq(Mux(won, ~not_passed_2, best)),
+            largest.eq(Mux(won, passed_2, best)),
             # Both are compared, so that the choice does not come before the carries.
             larger.eq(
                 ~Mux(
                     won,
                     *(
                         add_with_carry(other ^ sign, not_value ^ sign, carry_in)[16]
-                        for other in (~not_passed_2, best)
+                        for other in (passed_2, best)
                     ),
                 )
             ),
@@ -174,7 +174,7 @@ class Readout(wiring.Component):
             m.d.sync += [
                 carry_in.eq(high | ~larger),
                 not_passed_1.eq(not_value),
-                not_passed_2.eq(not_passed_1),
+                passed_2.eq(~not_passed_1),
                 best.eq(best_other),
                 best_other.eq(largest),
             ]

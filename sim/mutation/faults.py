@@ -377,7 +377,7 @@ FAULTS = (
         " | pz[8:-1].any()",
         "",
     ),
-    Fault("candidate wraps instead of saturating", GATE, " | magnitude_c[7:].any()", ""),
+    Fault("candidate wraps instead of saturating", GATE, " | (pc[7:].any() & ~pc[7:].all())", ""),
     Fault(
         "candidate may reach -M - 1",
         GATE,
@@ -428,9 +428,7 @@ FAULTS = (
         "sign = Const(0, 16)",
     ),
     Fault("low halves decide nothing", READOUT, "carry_in.eq(high | ~larger)", "carry_in.eq(1)"),
-    Fault(
-        "a score that has just won is forgotten", READOUT, "Mux(won, ~not_passed_2, best)", "best"
-    ),
+    Fault("a score that has just won is forgotten", READOUT, "Mux(won, passed_2, best)", "best"),
     Fault("the last score has the label", READOUT, "decided & won", "decided"),
     Fault("high half loses its carry", READOUT, "total[16] & chain", "0"),
     Fault(
