@@ -75,7 +75,6 @@ VARIANTS = (
     Variant("rows", 24, 1),
     Variant("rows", 20, 2, packed=True),
     Variant("rows", 16, 2, link=True),
-    Variant("rows", 20, 2, link=True, packed=True),
     Variant("pixels", 16, 2),
 )
 

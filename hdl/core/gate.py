@@ -74,13 +74,16 @@ class GateUnit(wiring.Component):
         c_0 = Signal(signed(8), reset_less=True)
         negative_z = Signal(reset_less=True)
         beyond_z = Signal(reset_less=True)
-        beyond_c = Signal(reset_less=True)
+        # Whether the candidate is beyond its bound, in three parts: one would be too long a path.
+        beyond_low_c = Signal(reset_less=True)
+        above_any_c = Signal(reset_less=True)
+        above_all_c = Signal(reset_less=True)
         at_limit_c = Signal(reset_less=True)
         mask_z = Signal(8)
-        magnitude_c = Signal(len(pc) - 1)  # of a negative number: less one, so -M is M - 1
+        magnitude_c = Signal(7)  # of a negative number: less one, so -M is M - 1
         m.d.comb += [
             mask_z.eq(Cat(1, self.limit)),
-            magnitude_c.eq(pc[:-1] ^ pc[-1].replicate(len(pc) - 1)),
+            magnitude_c.eq(pc[:7] ^ pc[-1].replicate(7)),
         ]
         m.d.sync += [
             z_0.eq(pz[:8]),
@@ -88,15 +91,21 @@ class GateUnit(wiring.Component):
             beyond_z.eq((pz[:8] & ~mask_z).any() | pz[8:-1].any()),
             c_0.eq(Cat(pc[:7], pc[-1])),
             # Bits above the largest mask are the sign, or the value is beyond.
-            beyond_c.eq((magnitude_c[:7] & ~self.limit).any() | (pc[7:].any() & ~pc[7:].all())),
-            at_limit_c.eq(magnitude_c[:7] == self.limit),
+            beyond_low_c.eq((magnitude_c & ~self.limit).any()),
+            above_any_c.eq(pc[7:].any()),
+            above_all_c.eq(pc[7:].all()),
+            at_limit_c.eq(magnitude_c == self.limit),
         ]
 
         # Stage 1: the bounds themselves.
+        beyond_c = Signal()
         low = Signal(signed(8))
         z = Signal(8, reset_less=True)
         not_c = Signal(signed(8), reset_less=True)
-        m.d.comb += low.eq(Cat(1, ~self.limit[1:], 1))  # -M, since M is all ones
+        m.d.comb += [
+            beyond_c.eq(beyond_low_c | (above_any_c & ~above_all_c)),
+            low.eq(Cat(1, ~self.limit[1:], 1)),  # -M, since M is all ones
+        ]
         m.d.sync += [
             z.eq((z_0 | beyond_z.replicate(8)) & mask_z & (~negative_z).replicate(8)),
             not_c.eq(

@@ -222,8 +222,8 @@ FAULTS = (
     Fault(
         "an event is overtaken by one of its own parity",
         INPUTS,
-        "Mux(value_index[0], blocked[1], blocked[0])",
-        "Mux(value_index[0], blocked[0], blocked[1])",
+        "Mux(value_index[0], there[1], there[0])",
+        "Mux(value_index[0], there[0], there[1])",
     ),
     Fault(
         "a spare byte is lost",
@@ -377,7 +377,7 @@ FAULTS = (
         " | pz[8:-1].any()",
         "",
     ),
-    Fault("candidate wraps instead of saturating", GATE, " | (pc[7:].any() & ~pc[7:].all())", ""),
+    Fault("candidate wraps instead of saturating", GATE, " | (above_any_c & ~above_all_c)", ""),
     Fault(
         "candidate may reach -M - 1",
         GATE,

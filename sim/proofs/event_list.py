@@ -176,8 +176,8 @@ PROOFS = (
             Mutant(
                 "an event moves on while the walker is busy",
                 EventList,
-                "move.eq(~(valid_1 & Mux(odd_1, blocked[1], blocked[0])))",
-                "move.eq(1)",
+                "stuck.eq(valid_1 & Mux(odd_1, there[1], there[0]))",
+                "stuck.eq(0)",
             ): 12,
             Mutant(
                 "draining ends though entries are appended",

@@ -122,7 +122,7 @@ PROOFS = (
         Mutant(
             "an input's event is replaced when one of the other parity moves on",
             InputFront,
-            "with m.If(~blocked[parity]):",
+            "with m.If(~blocked[parity] & ~(there[parity] & hold)):",
             "with m.If(move):",
         ),
     ),
@@ -134,7 +134,7 @@ PROOFS = (
         Mutant(
             "a listed event is replaced when one of the other parity moves on",
             EventList,
-            "with m.If(~blocked[number]):",
+            "with m.If(~blocked[number] & ~(there[number] & hold)):",
             "with m.If(move):",
         ),
     ),
