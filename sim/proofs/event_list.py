@@ -30,6 +30,8 @@ class ListHarness(Harness):
         inside = self.add("dut", events)
         self.free_inputs(events, "state_data", "replay", "state_base", "units")
 
+        # The walker takes what is there of both at the same time.
+        self.assume(events.even_events.ready == events.odd_events.ready)
         # What the engine keeps to: a pass appends, and its lists are drained from the time on in
         # which its end is near.
         odd = self.rigid(1, "odd")  # the list looked at
@@ -89,7 +91,7 @@ class ListHarness(Harness):
         )
         if stages:
             packed = Cat(half_unit, delta)
-            self._claim_stages(inside, events, odd, slot, packed, taken, stream)
+            self._claim_stages(inside, events, odd, slot, packed, taken)
         self.see(ended & (counts[0] == 2) & (counts[1] == 1), "the end of lists of two and of one")
         self.see(accepted & mine & (slot == 1) & self.before(~stream["ready"]), "a late event")
         appended = Signal()
@@ -107,15 +109,28 @@ class ListHarness(Harness):
         slot: Signal,
         packed: Value,
         taken: Signal,
-        stream: dict[str, Value],
     ) -> None:
         """Say what the stages hold while an induction looks at them."""
         busy, turn, started = events.busy, inside["turn"], inside["started"]
         starting = inside["starting"]
+        there = Mux(odd, inside["there_odd"], inside["there_even"])
         self.claim(implies(busy, ~inside["replaying"]), "a replay")
         self.claim(~(starting & started), "started twice")
+        # What is held back is alone, and what follows it is of the other list.
+        odd_1 = inside["odd_1"]
+        self.claim(implies(inside["valid_1"], turn != odd_1), "the lists do not take turns")
+        self.claim(
+            implies(events.holds, inside["there_even"] ^ inside["there_odd"]), "held, not alone"
+        )
+        self.claim(
+            implies(
+                events.holds & inside["valid_1"],
+                ~Mux(odd_1, inside["there_odd"], inside["there_even"]),
+            ),
+            "held, and followed by its own list's",
+        )
         self.claim(implies(busy & events.more, starting | started), "ended too early")
-        self.claim(implies(starting, ~inside["valid_1"] & ~stream["valid"]), "not from idle")
+        self.claim(implies(starting, ~inside["valid_1"] & ~there), "not from idle")
         for number, name in enumerate(("even", "odd")):
             count, index, left = (inside[f"{what}_{name}"] for what in ("count", "index", "left"))
             self.claim(count <= LIST_WORDS, "more entries than words")
@@ -130,12 +145,12 @@ class ListHarness(Harness):
         self.claim(implies(count > slot, word == packed), "an entry is lost")
         in_1 = inside["valid_1"] & (inside["odd_1"] == odd)
         self.claim(
-            implies(busy, taken + stream["valid"] + in_1 == index),
+            implies(busy, taken + there + in_1 == index),
             "entries read are neither taken nor in a stage",
         )
         self.claim(
             implies(
-                in_1 & (taken + stream["valid"] == slot),
+                in_1 & (taken + there == slot),
                 inside["payload"] == Cat(packed[:7], Const(0, 1), packed[7:]),
             ),
             "not the entry, in stage 1",
