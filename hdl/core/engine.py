@@ -57,7 +57,10 @@ class Engine(wiring.Component):
     inputs : In(stream of signed(8))
         A step's inputs in order, each in [-M, M].
     busy : Out(1)
-        A command is being carried out. Everything below is stable while it is low.
+        A command is being carried out, or counts are added to the counters. Everything below is
+        stable while it is low.
+    quiet : In(1)
+        Nobody looks at the memories below: counts may be added though no command waits.
     soft_reset : In(1)
         Abandon whatever is going on, one cycle later; a valid network is then read and reset
         anew.
@@ -87,6 +90,7 @@ class Engine(wiring.Component):
                 "command": In(stream.Signature(CommandLayout)),
                 "inputs": In(stream.Signature(signed(8))),
                 "busy": Out(1),
+                "quiet": In(1),
                 "soft_reset": In(1),
                 "invalidate": In(1),
                 "network_valid": Out(1),
@@ -310,6 +314,7 @@ class Engine(wiring.Component):
         # Sequencer.
         m.d.comb += [
             self.busy.eq(sequencer.busy),
+            sequencer.quiet.eq(self.quiet),
             sequencer.network_valid.eq(self.network_valid),
             sequencer.header.eq(reader.header),
             sequencer.header_ok.eq(reader.header_ok),

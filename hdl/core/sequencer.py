@@ -35,6 +35,9 @@ class Sequencer(wiring.Component):
     working : Out(1)
         It is a step, a reset or a replay, whose cycles count.
     idle : Out(1)
+        No command, and no tally.
+    quiet : In(1)
+        Nobody looks at the memories: counts may be added though no command waits.
     network_valid : In(1)
     configured, configure_ok : Out(1)
         Strobe at the end of a configuration, and whether the header was right.
@@ -59,6 +62,7 @@ class Sequencer(wiring.Component):
     busy: Out(1)
     working: Out(1)
     idle: Out(1)
+    quiet: In(1)
     network_valid: In(1)
     configured: Out(1)
     configure_ok: Out(1)
@@ -121,7 +125,7 @@ class Sequencer(wiring.Component):
         reads = Signal(reset_less=True)
         command = self.command.payload
         m.d.comb += [
-            self.busy.eq(~self.command.ready),
+            self.busy.eq(~self.idle),
             self.working.eq(~uncounted),
             settled_now.eq(~(unsettled | emitted_below | emitted.bit_select(layer, 1))),
             self.list_replay.eq(replay),
@@ -162,7 +166,8 @@ class Sequencer(wiring.Component):
                 clearing.eq(0),
             ]
             with m.If(self.tally_full):
-                fsm.go("TALLY")
+                with m.If(self.quiet | self.command.valid):
+                    fsm.go("TALLY")
             with m.Elif(self.command.valid), m.Switch(command.op):
                 with m.Case(Operation.STEP):
                     fsm.go("STEP")

@@ -7,8 +7,9 @@ from amaranth.lib.wiring import In, Out
 from hdl.core.arithmetic import add_with_carry
 from hdl.core.readout import COUNTER_WORDS
 
-#: Bits of a count. A command takes less than 2 ** COUNT_BITS - 2 ** FULL_BIT cycles: at most 257
-#: inputs and 256 units, each a walk over 128 accumulators, and less than 1500 cycles around them.
+#: Bits of a count. A command takes less than 2 ** COUNT_BITS - 2 ** FULL_BIT cycles: the walks of
+#: an input and of a unit of each layer have 128 accumulators together, so at most 257 of each take
+#: 257 times 128 cycles, and less than 1500 are around them.
 COUNT_BITS = 16
 #: A count that has this bit is to be added to its counter after the command.
 FULL_BIT = COUNT_BITS - 2
@@ -63,12 +64,14 @@ class Tally(wiring.Component):
         m = Module()
         # They survive a soft reset: what has been counted has happened.
         counts = {name: Signal(COUNT_BITS, name=name, reset_less=True) for name in PLACES}
-        for name in ("cycles", "adding", "reading", "idle"):
+        for name in ("cycles", "adding", "reading"):
             with m.If(getattr(self, name)):
                 m.d.sync += counts[name].eq(counts[name] + 1)
-        # A stream of inputs may stand still for as long as it likes.
-        with m.If(self.starved & ~counts["starved"][FULL_BIT:].all()):
-            m.d.sync += counts["starved"].eq(counts["starved"] + 1)
+        # A stream of inputs may stand still for as long as it likes, and so may the link in the
+        # middle of an answer, when counts cannot be added.
+        for name in ("starved", "idle"):
+            with m.If(getattr(self, name) & ~counts[name][FULL_BIT:].all()):
+                m.d.sync += counts[name].eq(counts[name] + 1)
         with m.If(self.even_event | self.odd_event):
             both = self.even_event & self.odd_event
             m.d.sync += counts["events"].eq(add_with_carry(counts["events"], both, Const(1, 1)))

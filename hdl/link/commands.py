@@ -196,6 +196,8 @@ class CommandUnit(wiring.Component):
             sender.silent.eq(choices.silent),
             sender.end.eq(choices.end),
             engine.invalidate.eq(actions.invalidate),
+            # Between requests nothing is being sent or written.
+            engine.quiet.eq(actions.clear),
             self.error_counted.eq(strobes.carry_set & (address[:3] == LINK_ERRORS)),
         ]
         with m.If(engine.command.ready):

@@ -55,7 +55,10 @@ def engine_signature(word_bits: int) -> Signature:
         receive buffer, so they come one a cycle, the first at most two cycles later.
         The engine takes exactly `inputs_count` of them for each STEP.
     command : stream of CommandLayout
-        Taken when the engine is idle; `busy` is high from the next cycle until it is done.
+        Taken when the engine is idle; `busy` is high from the next cycle until it is done. It is
+        high as well while the engine adds to its counters: before a command, or when `quiet`.
+    quiet : 1
+        Between requests: nothing is read, written or sent.
     soft_reset : 1
         Strobe: forget the command in progress; reset the sequence if a network is valid.
     invalidate : 1
@@ -90,6 +93,7 @@ def engine_signature(word_bits: int) -> Signature:
             "inputs": Out(stream.Signature(signed(8))),
             "command": Out(stream.Signature(CommandLayout)),
             "busy": In(1),
+            "quiet": Out(1),
             "soft_reset": Out(1),
             "invalidate": Out(1),
             "network_valid": In(1),

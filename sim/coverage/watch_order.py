@@ -224,7 +224,7 @@ def watch_resets(m: Module, parts):
         "in a pass": sequencer.gating & row_pass.busy,
         "while units are walked": draining & ~replay & walks,
         "in a readout": sequencer.reading,
-        "in a tally": parts.tally.busy,
+        "in a tally": parts.tally.pending,
         "in a reset": sequencer.clear & (under_way == Operation.RESET),
         "in a configuration": sequencer.clear & (under_way == Operation.CONFIGURE),
         "in a replay": draining & replay & walks,

@@ -586,8 +586,8 @@ FAULTS = (
     Fault(
         "a long wait for an input wraps",
         TALLY,
-        'self.starved & ~counts["starved"][FULL_BIT:].all()',
-        "self.starved",
+        "getattr(self, name) & ~counts[name][FULL_BIT:].all()",
+        "getattr(self, name)",
     ),
     Fault(
         "adding is counted as reading",

@@ -5,6 +5,7 @@ import random
 import pytest
 
 from hdl.core.readout import COUNTER_WORDS
+from hdl.core.sequencer import Sequencer
 from hdl.core.tally import COUNT_BITS, FULL_BIT, HALVES, PLACES, Tally
 from tests.hdl.link.bench import simulate, wait
 
@@ -78,5 +79,29 @@ def test_waiting_for_an_input_for_ever_counts_no_further_than_it_can():
         await wait(ctx, (1 << COUNT_BITS) + 5)
         ctx.set(dut.starved, 0)
         assert (await collect(ctx, dut))["starved"] == 3 << FULL_BIT
+
+    simulate(dut, drive)
+
+
+def test_counts_are_added_only_while_nobody_looks_or_a_command_waits():
+    """An answer may stand still in the middle of a score; the memory must not change its output."""
+    dut = Sequencer()
+
+    async def drive(ctx):
+        await wait(ctx, 5)
+        ctx.set(dut.tally_full, 1)
+        for _ in range(20):
+            await ctx.tick()
+            assert not ctx.get(dut.busy) and not ctx.get(dut.tally_start)
+        for reason in (dut.quiet, dut.command.valid):
+            ctx.set(reason, 1)
+            assert not ctx.get(dut.command.ready)
+            await ctx.tick()
+            assert ctx.get(dut.tally_start) and ctx.get(dut.busy)
+            ctx.set(reason, 0)
+            ctx.set(dut.tally_full, 0)
+            await wait(ctx, 3)
+            assert not ctx.get(dut.busy)
+            ctx.set(dut.tally_full, 1)
 
     simulate(dut, drive)
