@@ -167,6 +167,12 @@ class LinkEngine:
             if error.status != Status.BAD_NETWORK:
                 raise
             found = int.from_bytes(error.payload[:4], "little")
+            if found == image.crc32:  # it arrived, and its header is refused
+                raise WrongNetwork(
+                    "the device's gateware takes no image of this format "
+                    f"({image.words[0] & 0xFFFF:#06x}): build its bitstream anew, with "
+                    "python -m hdl.build"
+                ) from error
             raise WrongNetwork(
                 f"the device's store does not hold what was sent: over {len(image.words)} words "
                 f"CRC-32 {image.crc32:08x} was expected, {found:08x} found"

@@ -137,3 +137,11 @@ def test_a_network_that_a_packed_store_has_no_room_for_says_so():
     with Device.open("emulator", lanes=20, packed=True, weights="bram") as device:
         with pytest.raises(NetworkDoesNotFit, match=r"words of weight store \(there are 256\)"):
             device.load(random_network(8, inputs=16, units=(128,), outputs=10))
+
+
+def test_a_device_that_refuses_what_it_holds_is_to_be_built_anew():
+    """Everything has arrived, but the image's header is not one that the gateware takes."""
+    device = fake_device()
+    with open_over(FakeLine(device)) as opened:
+        with pytest.raises(WrongNetwork, match=r"no image of this format .0xad35.: build"):
+            opened.load(random_network(8, inputs=3, units=(4,)))
