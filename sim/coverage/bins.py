@@ -213,6 +213,7 @@ BINS: dict[str, dict[str, str]] = {
 
 #: Bins that nothing can reach, and why. A hit in one is an error, too.
 UNREACHABLE = {
+    "unit event: held back for a companion that did not come": "the entry that follows is an event",
     "input event: K = 1": f"edges are padded to {MIN_WALK} words (models.layout.MIN_WALK)",
     "unit event: K = 1": "a unit's event walks a word of U and a word of what lies above at least",
     "input event: K = 101 to 128": "W, U and the readout share a lane's 128 accumulators",
