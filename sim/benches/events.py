@@ -10,7 +10,10 @@ from sim.benches.wires import start
 
 
 class Bench:
-    """The state memory behind the list, and a walker that takes events when it likes."""
+    """The state memory behind the list, and a walker that takes events when it likes.
+
+    It has both streams' events at the same time, as the real one.
+    """
 
     def __init__(self, dut, rng):
         self.dut, self.rng = dut, rng
@@ -18,8 +21,7 @@ class Bench:
         self.taken: list[list[tuple[int, int]]] = [[], []]
         self.patience = 1.0
         cocotb.start_soon(self._memory())
-        for parity in range(2):
-            cocotb.start_soon(self._take(parity))
+        cocotb.start_soon(self._take())
 
     async def _memory(self):
         while True:
@@ -27,22 +29,24 @@ class Bench:
             if self.dut.state_hold.value == 0:
                 self.dut.state_data.value = self.states[int(self.dut.state_address.value)]
 
-    async def _take(self, parity):
+    async def _take(self):
         shape = data()["event"]
-        valid, ready, payload = (
-            getattr(self.dut, f"{('even', 'odd')[parity]}_events__{name}")
-            for name in ("valid", "ready", "payload")
-        )
+        streams = [
+            [getattr(self.dut, f"{name}_events__{wire}") for wire in ("valid", "ready", "payload")]
+            for name in ("even", "odd")
+        ]
         while True:
             await RisingEdge(self.dut.clk)
-            if valid.value == 1 and ready.value == 1:
-                event = int(payload.value)
-                half = event >> shape["source"][0] & (1 << shape["source"][1]) - 1
-                delta = event >> shape["delta"][0] & (1 << shape["delta"][1]) - 1
-                if delta >> shape["delta"][1] - 1:
-                    delta -= 1 << shape["delta"][1]
-                self.taken[parity].append((2 * half + parity, delta))
-            ready.value = int(self.rng.random() < self.patience)
+            ready = int(self.rng.random() < self.patience)
+            for parity, (valid, is_ready, payload) in enumerate(streams):
+                if valid.value == 1 and is_ready.value == 1:
+                    event = int(payload.value)
+                    half = event >> shape["source"][0] & (1 << shape["source"][1]) - 1
+                    delta = event >> shape["delta"][0] & (1 << shape["delta"][1]) - 1
+                    if delta >> shape["delta"][1] - 1:
+                        delta -= 1 << shape["delta"][1]
+                    self.taken[parity].append((2 * half + parity, delta))
+                is_ready.value = ready
 
     async def strobe(self, name, **values):
         for key, value in values.items():
