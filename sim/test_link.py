@@ -1,6 +1,7 @@
 """The link alone, through its UART pins."""
 
 import pytest
+from amaranth.hdl import Const
 
 from hdl.core.parameters import EngineParameters
 from hdl.core.signatures import CommandLayout, Operation
@@ -20,6 +21,6 @@ def test_link_over_its_pins(simulator, divisor, errors):
             "divisor": divisor,
             "errors": errors,
             "operation": [operation.offset, operation.width],
-            "tally": Operation.TALLY.value,
+            "tally": Const.cast(Operation.TALLY).value,
         },
     )
