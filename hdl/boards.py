@@ -14,6 +14,9 @@ from typing import Any
 
 import yaml
 
+#: The read command has 24 bits of address.
+_FLASH_ADDRESSES = 1 << 24
+
 CONSTRAINTS = Path(__file__).resolve().parent.parent / "constraints"
 
 
@@ -59,6 +62,28 @@ class Memories:
 
 
 @dataclass(frozen=True)
+class Flash:
+    """The serial flash that the device is configured from, and may hold a network.
+
+    Attributes
+    ----------
+    resource : str
+        Amaranth's resource name.
+    network_offset : int
+        Where the network lies, behind the bitstream.
+    alarm : str
+        Amaranth's resource name of the LED that shows a bad network in the flash.
+    openfpgaloader : str
+        The board's name for openFPGALoader.
+    """
+
+    resource: str
+    network_offset: int
+    alarm: str
+    openfpgaloader: str
+
+
+@dataclass(frozen=True)
 class Board:
     """One board.
 
@@ -72,6 +97,8 @@ class Board:
         Dotted path of the Amaranth platform class.
     clock, pll, link, memories
         See their classes.
+    flash : Flash or None
+        None where the device is configured in another way.
     led : str
         Amaranth's resource name of the LED that shows a valid network.
     logic_cells : int
@@ -90,6 +117,7 @@ class Board:
     clock: ClockInput
     pll: PLLLimits
     link: Link
+    flash: Flash | None
     led: str
     memories: Memories
     logic_cells: int
@@ -141,6 +169,7 @@ def load_board(name: str, folder: Path = CONSTRAINTS) -> Board:
     board = _Reader(path.name, "", data)
     clock, pll = board.section("clock"), board.section("pll")
     link, memories = board.section("link"), board.section("memories")
+    flash = board.optional_section("flash")
     made = Board(
         name=board.text("name"),
         title=board.text("title"),
@@ -155,6 +184,14 @@ def load_board(name: str, folder: Path = CONSTRAINTS) -> Board:
             pll.span("output_mhz"),
         ),
         link=Link(link.text("resource"), link.count("baud")),
+        flash=None
+        if flash is None
+        else Flash(
+            flash.text("resource"),
+            flash.count("network_offset"),
+            flash.text("alarm"),
+            flash.text("openfpgaloader"),
+        ),
         led=board.text("led"),
         memories=Memories(
             *(memories.count(key) for key in ("ebr", "ebr_bits", "spram", "spram_bits"))
@@ -163,8 +200,14 @@ def load_board(name: str, folder: Path = CONSTRAINTS) -> Board:
         dsp=board.count("dsp"),
         lanes=board.count("lanes"),
     )
-    for section in (board, clock, pll, link, memories):
-        section.done()
+    for section in (board, clock, pll, link, memories, flash):
+        if section is not None:
+            section.done()
+    if made.flash is not None and made.flash.network_offset >= _FLASH_ADDRESSES:
+        raise BoardError(
+            f"{path.name}: 'flash.network_offset' must be below {_FLASH_ADDRESSES:#x}, not "
+            f"{made.flash.network_offset:#x}"
+        )
     if made.name != name:
         raise BoardError(f"{path.name}: 'name' must be {name!r} like the file, not {made.name!r}")
     return made
@@ -189,6 +232,9 @@ class _Reader:
 
     def section(self, key: str) -> _Reader:
         return _Reader(self._file, key, self._take(key, Mapping, "a mapping"))
+
+    def optional_section(self, key: str) -> _Reader | None:
+        return self.section(key) if key in self._data else None
 
     def text(self, key: str) -> str:
         return str(self._take(key, str, "a text"))

@@ -10,6 +10,7 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -162,9 +163,19 @@ def _failure(folder: Path, output: Path, message: str, kept: str) -> BuildError:
 
 
 def make_system(plan: Plan, board: Board, clock_mhz: Fraction) -> Any:
-    """Return the system between the pins: link and engine."""
+    """Return the system between the pins: link and engine.
+
+    An engine that starts without a network takes one from the board's flash, if there is one.
+    """
+    starts_empty = plan.parameters.image is None
+    offset = board.flash.network_offset if starts_empty and board.flash is not None else None
     try:
-        return System(plan.parameters, clock_hz=int(clock_mhz * 1_000_000), baud=board.link.baud)
+        return System(
+            plan.parameters,
+            clock_hz=int(clock_mhz * 1_000_000),
+            baud=board.link.baud,
+            flash_offset=offset,
+        )
     except ValueError as error:  # such as a baud rate that cannot be made of this clock
         raise BuildError(str(error)) from error
 
@@ -190,6 +201,7 @@ def _header(
             "network_words": plan.network_words,
             "preloaded": parameters.image is not None,
         },
+        "flash": None if board.flash is None else asdict(board.flash),
         "target_mhz": target,
         "seed": seed,
         "toolchain": toolchain,

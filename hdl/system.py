@@ -5,10 +5,11 @@ from typing import Any
 from amaranth.back import verilog
 from amaranth.hdl import ClockDomain, Elaboratable, Module, Signal
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out, connect
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hdl.core.engine import Engine
 from hdl.core.parameters import EngineParameters, WeightMemory
+from hdl.link.flash import FLASH_PINS
 from hdl.link.link import Link
 from models.image import Image
 
@@ -25,6 +26,8 @@ class System(wiring.Component):
         The engine.
     clock_hz, baud : int
         The sync domain's clock and the UART's rate.
+    flash_offset : int, optional
+        Where the board's flash may hold a network, for an engine that starts without one.
 
     Members
     -------
@@ -35,6 +38,10 @@ class System(wiring.Component):
         A network is valid.
     reset : In(1)
         High for some cycles after power-up. The clock domain itself needs no reset.
+    flash : Out(FLASH_PINS)
+        With `flash_offset` only.
+    alarm : Out(1)
+        With `flash_offset` only: the network in the flash was bad.
 
     Raises
     ------
@@ -42,15 +49,20 @@ class System(wiring.Component):
         If the rate cannot be made of the clock.
     """
 
-    rx: In(1)
-    tx: Out(1, init=1)
-    led: Out(1)
-    reset: In(1)
-
-    def __init__(self, parameters: EngineParameters, clock_hz: int, baud: int) -> None:
+    def __init__(
+        self,
+        parameters: EngineParameters,
+        clock_hz: int,
+        baud: int,
+        flash_offset: int | None = None,
+    ) -> None:
         self.engine = Engine(parameters)
-        self.link = Link(parameters, clock_hz, baud)
-        super().__init__()
+        self.link = Link(parameters, clock_hz, baud, flash_offset)
+        self.flash_offset = flash_offset
+        members = {"rx": In(1), "tx": Out(1, init=1), "led": Out(1), "reset": In(1)}
+        if flash_offset is not None:
+            members |= {"flash": Out(FLASH_PINS), "alarm": Out(1)}
+        super().__init__(members)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -63,6 +75,9 @@ class System(wiring.Component):
             self.tx.eq(self.link.tx),
             self.led.eq(self.engine.network_valid),
         ]
+        if self.flash_offset is not None:
+            connect(m, self.link.flash, flipped(self.flash))
+            m.d.comb += self.alarm.eq(self.link.flash_failed)
         return m
 
 

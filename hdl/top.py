@@ -7,6 +7,9 @@
                         +---- sync clock domain ----+
                                     |
     UART rx pin ------------> system (rx, tx, led) ------------> UART tx pin, LED
+    flash's pins <----------------- (flash, alarm) ------------> a second LED
+
+The last line for an engine that starts without a network, on a board with a flash.
 """
 
 from __future__ import annotations
@@ -93,7 +96,7 @@ class Top(Elaboratable):
         Clock settings.
     system : wiring.Component
         With members ``rx`` and ``reset`` (In, 1), ``tx`` and ``led`` (Out, 1), in the sync
-        domain.
+        domain, and perhaps ``flash`` (`hdl.link.flash.FLASH_PINS`) and ``alarm`` (Out, 1).
         It synchronizes ``rx`` itself: the pin is asynchronous.
     """
 
@@ -121,4 +124,31 @@ class Top(Elaboratable):
             tx.o.eq(system.tx),
             led.o.eq(system.led),
         ]
+        if "flash" in system.signature.members:
+            self._connect_flash(m, system, platform)
         return m
+
+    def _connect_flash(self, m: Module, system: Any, platform: Any) -> None:
+        flash = self._board.flash
+        assert flash is not None, "only a board with a flash gets a system that reads one"
+        pins = platform.request(flash.resource, dir="-")
+        # Registers in the pads, the clock's as well: all are late by the same cycle.
+        buffers = {
+            "cs": (io.FFBuffer("o", pins.cs), system.flash.selected),
+            "clk": (io.FFBuffer("o", pins.clk), system.flash.sck),
+            "copi": (io.FFBuffer("o", pins.copi), system.flash.copi),
+            "cipo": (io.FFBuffer("i", pins.cipo), system.flash.cipo),
+            # Write protection and hold: never. The read command does not use these pins.
+            **{
+                name: (io.Buffer("o", getattr(pins, name)), Const(0))
+                for name in ("wp", "hold")
+                if hasattr(pins, name)
+            },
+            "alarm": (io.Buffer("o", platform.request(flash.alarm, dir="-")), system.alarm),
+        }
+        for name, (buffer, value) in buffers.items():
+            m.submodules[f"flash_{name}"] = buffer
+            if name == "cipo":
+                m.d.comb += value.eq(buffer.i)
+            else:
+                m.d.comb += buffer.o.eq(value)

@@ -84,6 +84,15 @@ class DeviceFlags(IntFlag):
     SPRAM = 2
     PACKED = 4
     ONE_EVENT = 8
+    FLASH_LOADED = 16
+    FLASH_FAILED = 32
+
+
+#: Where a frame should begin, it ends the image in a board's flash; erased flash is full of it.
+FLASH_END = 0xFF
+
+#: Longest request frame before COBS whose first code cannot be `FLASH_END`.
+MAX_FLASH_FRAME = 253
 
 
 def encoded_bytes(raw: int) -> int:

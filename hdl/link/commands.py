@@ -98,6 +98,8 @@ class CommandUnit(wiring.Component):
         Damaged frames that have not been counted yet.
     error_counted : Out(1)
         Strobe: one of them has.
+    flash_loaded, flash_failed : In(1)
+        What became of the network in the board's flash, if there is one.
     engine : Out(engine_signature)
         `soft_reset` is not driven here but by the receiver, which also resets this component.
     """
@@ -111,6 +113,8 @@ class CommandUnit(wiring.Component):
                 "responses": Out(frame_stream()),
                 "link_errors": In(ERROR_BITS),
                 "error_counted": Out(1),
+                "flash_loaded": In(1),
+                "flash_failed": In(1),
                 "engine": Out(engine_signature(parameters.word_bits)),
             }
         )
@@ -244,6 +248,10 @@ class CommandUnit(wiring.Component):
         m.d.comb += [
             stepping.eq(now.command[Command.STEPS]),
             registers.words.eq(now.command[Command.WRITE] & ~counting),
+        ]
+        m.d.comb += [
+            fields.flash_loaded.eq(self.flash_loaded),
+            fields.flash_failed.eq(self.flash_failed),
         ]
         m.d.sync += [
             same.eq(request == fields.data),

@@ -50,7 +50,7 @@ class Field(IntEnum):
 def identity_constants(parameters: EngineParameters, clock_hz: int) -> dict[int, int]:
     """Return the bytes of the answer to IDENTIFY that never change, by field number.
 
-    The flags are among them, less the one that says whether a network is valid.
+    The flags are among them, less those that say how it stands with the network.
 
     Parameters
     ----------
@@ -130,6 +130,8 @@ class FieldSelector(wiring.Component):
         Of the response.
     hide : In(1)
         There is no network: its size and its CRC-32 are told as zero.
+    flash_loaded, flash_failed : In(1)
+        Flags.
     network_valid, label, ... : In
         The engine's members named in `REPORTED`.
     """
@@ -147,6 +149,8 @@ class FieldSelector(wiring.Component):
                 "status": In(3),
                 "code": In(8),
                 "hide": In(1),
+                "flash_loaded": In(1),
+                "flash_failed": In(1),
                 **reported,
             }
         )
@@ -155,7 +159,9 @@ class FieldSelector(wiring.Component):
         m = Module()
         field = self.field
         constants = identity_constants(self.parameters, self.clock_hz)
-        valid_flag = (field[:5] == Field.FLAGS & 31) & self.network_valid
+        flags = Cat(self.network_valid, Const(0, 3), self.flash_loaded, self.flash_failed)
+        assert 1 << 4 == DeviceFlags.FLASH_LOADED and 1 << 5 == DeviceFlags.FLASH_FAILED
+        flags &= (field[:5] == Field.FLAGS & 31).replicate(len(flags))
 
         # One of four values takes two LUTs a bit if the first one passes the number's low bit on
         # where the second one is to choose between the other two. (Yosys finds three.)
@@ -198,7 +204,7 @@ class FieldSelector(wiring.Component):
                 network & field[2],
             ),
             "constant": (
-                _select(field, {n: Const(v, 8) for n, v in constants.items()}) | valid_flag,
+                _select(field, {n: Const(v, 8) for n, v in constants.items()}) | flags,
                 (field[4] | field[5]) & ~field[3:].all(),
             ),
         }

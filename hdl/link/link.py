@@ -6,17 +6,21 @@
                                               | acknowledge, repeat     |
                                               v                         v responses
     tx <- UARTTransmitter <------------ FrameTransmitter (ring) <-------+
+
+Where the board's flash may hold a network, a FlashReader stands beside the UARTReceiver and has the
+decoder to itself until the flash's image ends.
 """
 
 from typing import Any
 
-from amaranth.hdl import Module, ResetInserter, Signal
+from amaranth.hdl import Module, Mux, ResetInserter, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hdl.core.parameters import EngineParameters
 from hdl.link.cobs import COBSDecoder
 from hdl.link.commands import CommandUnit
+from hdl.link.flash import FLASH_PINS, FlashReader
 from hdl.link.receiver import FrameReceiver
 from hdl.link.signatures import engine_signature
 from hdl.link.transmitter import FrameTransmitter
@@ -32,6 +36,8 @@ class Link(wiring.Component):
         The engine behind the link.
     clock_hz, baud : int
         Frequency of the clock, bits a second on the wires.
+    flash_offset : int, optional
+        Where the board's flash may hold a network; None is a board without flash.
 
     Members
     -------
@@ -41,10 +47,21 @@ class Link(wiring.Component):
     reset : In(1)
         After power-up, until the clock is stable.
     engine : Out(engine_signature)
+    flash : Out(FLASH_PINS)
+        With `flash_offset` only.
+    flash_failed : Out(1)
+        With `flash_offset` only: the flash held a network, and it was bad.
     """
 
-    def __init__(self, parameters: EngineParameters, clock_hz: int, baud: int) -> None:
+    def __init__(
+        self,
+        parameters: EngineParameters,
+        clock_hz: int,
+        baud: int,
+        flash_offset: int | None = None,
+    ) -> None:
         self.parameters = parameters
+        self.flash_offset = flash_offset
         self.clock_hz = clock_hz
         self.divisor = divisor(clock_hz, baud)
         super().__init__(
@@ -54,6 +71,7 @@ class Link(wiring.Component):
                 "reset": In(1),
                 "engine": Out(engine_signature(parameters.word_bits)),
             }
+            | ({} if flash_offset is None else {"flash": Out(FLASH_PINS), "flash_failed": Out(1)})
         )
 
     def elaborate(self, platform: Any) -> Module:
@@ -74,7 +92,24 @@ class Link(wiring.Component):
         m.submodules.commands = ResetInserter(restart)(commands)
         m.submodules.transmitter = transmitter
 
-        connect(m, uart_receiver.bytes, decoder.bytes)
+        uart = uart_receiver.bytes
+        if self.flash_offset is None:
+            connect(m, uart, decoder.bytes)
+            m.d.comb += receiver.framing_error.eq(uart_receiver.framing_error)
+        else:
+            m.submodules.flash_reader = flash = ResetInserter(self.reset)(
+                FlashReader(self.flash_offset)
+            )
+            connect(m, flash.pins, flipped(self.flash))
+            m.d.comb += [
+                decoder.bytes.valid.eq(flash.bytes.valid | (uart.valid & ~flash.busy)),
+                decoder.bytes.payload.eq(Mux(flash.busy, flash.bytes.payload, uart.payload)),
+                receiver.framing_error.eq(uart_receiver.framing_error & ~flash.busy),
+                flash.network_valid.eq(self.engine.network_valid),
+                commands.flash_loaded.eq(flash.loaded),
+                commands.flash_failed.eq(flash.failed),
+                self.flash_failed.eq(flash.failed),
+            ]
         connect(m, decoder.frames, receiver.frames)
         connect(m, receiver.requests, commands.requests)
         connect(m, commands.responses, transmitter.frames)
@@ -84,7 +119,6 @@ class Link(wiring.Component):
             uart_receiver.rx.eq(self.rx),
             self.tx.eq(uart_transmitter.tx),
             receiver.malformed.eq(decoder.malformed),
-            receiver.framing_error.eq(uart_receiver.framing_error),
             transmitter.acknowledge.eq(receiver.acknowledge),
             transmitter.acknowledged.eq(receiver.acknowledged),
             transmitter.repeat.eq(receiver.repeat),

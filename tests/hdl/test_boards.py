@@ -29,8 +29,17 @@ def test_every_board_has_an_amaranth_platform_that_agrees(name):
     assert platform.device == board.device
     assert platform.package.lower() == board.package
     assert platform.lookup(board.clock.resource).clock.frequency == board.clock.input_mhz * 10**6
-    for resource in (board.link.resource, board.led):
+    flash = () if board.flash is None else (board.flash.resource, board.flash.alarm)
+    for resource in (board.link.resource, board.led, *flash):
         platform.lookup(resource)
+
+
+def test_a_board_may_have_no_flash(tmp_path):
+    def without(text):
+        begin, end = text.index("flash: "), text.index("led: ")
+        return text[:begin] + text[end:]
+
+    assert load_board("icebreaker", write(tmp_path, without)).flash is None
 
 
 def test_unknown_board_lists_the_known_ones():
@@ -52,6 +61,8 @@ def test_board_name_is_no_path():
         ("  ebr: 30 ", "  ebr: true ", "must be a whole number, not True"),
         ("lanes: 16 ", "lanes: 16\nlanse: 16 ", "unknown entries 'lanse'"),
         ("[16, 275]", "[16]", r"must be \[lowest, highest\], not \[16\]"),
+        ("0x20000", "0x1000000", "'flash.network_offset' must be below 0x1000000"),
+        ("  alarm: led_r", "  alarms: led_r", "'flash.alarm' is missing"),
         ("name: icebreaker", "name: icestick", "must be 'icebreaker' like the file"),
         ("name: icebreaker", "name: [", "not a YAML file"),
     ],
