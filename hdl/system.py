@@ -3,7 +3,7 @@
 from typing import Any
 
 from amaranth.back import verilog
-from amaranth.hdl import ClockDomain, Elaboratable, Module, Signal
+from amaranth.hdl import ClockDomain, Elaboratable, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -106,14 +106,18 @@ def system_verilog(
     store_words: int | None = None,
     events: int = 2,
     packed: bool = False,
+    flash_offset: int | None = None,
 ) -> str:
     """Return the system as Verilog: module ``system`` with ports clk, rst, rx, tx and led.
+
+    With a flash also ``flash__selected``, ``flash__sck``, ``flash__copi``, ``flash__cipo`` and
+    ``alarm``.
 
     Parameters
     ----------
     lanes, weights, image, store_words, events, packed
         See `EngineParameters`; the default size of the store is the iCE40UP5K's.
-    clock_hz, baud
+    clock_hz, baud, flash_offset
         See `System`.
     """
     parameters = EngineParameters(
@@ -124,6 +128,9 @@ def system_verilog(
         events=events,
         packed=packed,
     )
-    top = _WithPins(System(parameters, clock_hz, baud))
+    top = _WithPins(System(parameters, clock_hz, baud, flash_offset))
     ports = [top.clk, top.rst, top.system.rx, top.system.tx, top.system.led]
+    if flash_offset is not None:
+        ports += [Value.cast(value) for _, _, value in FLASH_PINS.flatten(top.system.flash)]
+        ports.append(top.system.alarm)
     return str(verilog.convert(top, name="system", ports=ports, emit_src=False))

@@ -10,6 +10,10 @@ from amaranth.lib.wiring import In, Out
 #: Fewer clock cycles a bit leave too little room for the receiver's choice of a sample.
 MIN_DIVISOR = 4
 
+#: Cycles of an idle line, as a power of two, after which a half frame is given up: 87 ms at 48 MHz,
+#: longer than an operating system keeps a driver waiting in the middle of a frame.
+QUIET_LOG2 = 22
+
 #: A baud rate that the clock cannot meet better than this is refused: a receiver that
 #: samples in the middle of a bit bears 5 % over ten bits, and the other side needs its half.
 MAX_BAUD_ERROR = 0.025
@@ -59,6 +63,9 @@ class UARTReceiver(wiring.Component):
     so only the error that adds up over one byte counts: 5 % in theory, 2.5 % with margin.
     A start bit that is gone in its middle was a glitch and is ignored.
 
+    Watchdog. When the line has been idle for 2^`quiet_log2` cycles, a zero byte is delivered, once:
+    the delimiter of frames, so that a half frame ends there and what comes next is heard.
+
     Latency: a byte appears half a bit before the end of its stop bit, two cycles late for
     the synchronizer. Throughput: one byte in ten bits, without a pause.
 
@@ -66,6 +73,8 @@ class UARTReceiver(wiring.Component):
     ----------
     divisor : int
         Clock cycles in a bit, at least `MIN_DIVISOR`.
+    quiet_log2 : int
+        See above.
 
     Members
     -------
@@ -82,14 +91,17 @@ class UARTReceiver(wiring.Component):
     bytes: Out(stream.Signature(8, always_ready=True))
     framing_error: Out(1)
 
-    def __init__(self, divisor: int) -> None:
+    def __init__(self, divisor: int, quiet_log2: int = QUIET_LOG2) -> None:
         _check_divisor(divisor)
         self.divisor = divisor
+        self.quiet_log2 = quiet_log2
         super().__init__()
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         line = Signal(init=1)
+        quiet = Signal(self.quiet_log2 + 1)
+        long_quiet = Signal()
         m.submodules.synchronizer = FFSynchronizer(self.rx, line, init=1)
 
         timer = Signal(range(self.divisor))
@@ -102,13 +114,19 @@ class UARTReceiver(wiring.Component):
             self.bytes.valid.eq(0),
             self.framing_error.eq(0),
             timer.eq(Mux(tick, self.divisor - 1, timer - 1)),
+            long_quiet.eq(quiet[-1]),
         ]
         with m.FSM():
             with m.State("IDLE"):
-                m.d.sync += [timer.eq(self.divisor // 2 - 1), shift.eq(sentinel)]
+                # Zero is what the watchdog delivers.
+                m.d.sync += [timer.eq(self.divisor // 2 - 1), shift.eq(0)]
+                m.d.sync += self.bytes.valid.eq(quiet[-1] & ~long_quiet)
+                with m.If(~quiet[-1]):
+                    m.d.sync += quiet.eq(quiet + 1)
                 with m.If(~line):
                     m.next = "START"
             with m.State("START"):
+                m.d.sync += [shift.eq(sentinel), quiet.eq(0)]
                 with m.If(tick):
                     m.next = "BITS"
                     with m.If(line):

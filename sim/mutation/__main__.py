@@ -73,6 +73,8 @@ _FIRST = {
     "control": "tests/hdl/link/test_commands.py",
     "registers": "tests/hdl/link/test_commands.py",
     "fields": "tests/hdl/link/test_commands.py",
+    "flash": "tests/hdl/link/test_flash.py",
+    "link": "tests/hdl/link/test_flash.py",
 }
 
 #: Seconds after which a test run counts as hung, and the fault as noticed.

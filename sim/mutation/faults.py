@@ -56,6 +56,8 @@ COMMANDS = "hdl/link/commands.py"
 CONTROL = "hdl/link/control.py"
 REGISTERS = "hdl/link/registers.py"
 FIELDS = "hdl/link/fields.py"
+FLASH = "hdl/link/flash.py"
+LINK = "hdl/link/link.py"
 
 FAULTS = (
     # Lanes.
@@ -530,6 +532,7 @@ FAULTS = (
         "timer.eq(self.divisor // 2 - 1), shift",
         "timer.eq(0), shift",
     ),
+    Fault("UART's watchdog sleeps", UART, "quiet.eq(quiet + 1)", "quiet.eq(0)"),
     Fault(
         "UART takes a byte without a stop bit",
         UART,
@@ -668,5 +671,40 @@ FAULTS = (
         "self.byte == self.parameters.word_bytes - 1",
         "self.byte == self.parameters.word_bytes - 2",
     ),
-    Fault("an empty device shows a network", FIELDS, "& self.network_valid\n", "\n"),
+    Fault(
+        "an empty device shows a network",
+        FIELDS,
+        "Cat(self.network_valid, Const(0, 3)",
+        "Cat(Const(1, 4)",
+    ),
+    Fault("flash is read from 0", FLASH, "self.offset.to_bytes(3", "(0).to_bytes(3"),
+    Fault("flash is not woken up", FLASH, "(byte[:_PREAMBLE_BITS] == RELEASE_BYTE)", "0"),
+    Fault("flash is read before it is awake", FLASH, "31, 1, 27", "8, 1, 4"),
+    Fault(
+        "flash's bits come in the wrong order",
+        FLASH,
+        "Cat(self.pins.cipo, shift)",
+        "Cat(shift[1:], self.pins.cipo)",
+    ),
+    Fault(
+        "flash's bits are sampled before they come",
+        FLASH,
+        "bit_ends.eq(time[:_PHASE_BITS].all())",
+        "bit_ends.eq(time[:_PHASE_BITS] == 0)",
+    ),
+    Fault("any 0xFF ends the flash's image", FLASH, "whole & at_start & (", "whole & ("),
+    Fault("a flash without an end is read for ever", FLASH, " | time[-1])", ")"),
+    Fault("an erased flash counts as bad", FLASH, "self.failed.eq(present & ", "self.failed.eq("),
+    Fault(
+        "a bad network in the flash is not told",
+        FLASH,
+        "self.failed.eq(present & ~self.network_valid)",
+        "self.failed.eq(0)",
+    ),
+    Fault(
+        "the UART is heard while the flash is read",
+        LINK,
+        "(uart.valid & ~flash.busy)",
+        "uart.valid",
+    ),
 )

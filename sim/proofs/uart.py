@@ -59,7 +59,8 @@ class UARTHarness(Harness):
         bad_before = Signal()
         with m.If(receiver.framing_error & (time < begin)):
             m.d.sync += bad_before.eq(1)
-        with m.If((receiver.bytes.valid | receiver.framing_error) & (time > begin)):
+        # Until the start bit has come through the synchronizer the watchdog may deliver its zero.
+        with m.If((receiver.bytes.valid | receiver.framing_error) & (time > begin + SLACK)):
             expected = Mux(received == 0, data[0], data[1])
             with m.If(receiver.framing_error | (receiver.bytes.payload != expected)):
                 m.d.sync += correct.eq(0)
@@ -85,14 +86,10 @@ def recovery(divisor: int, mutants: bool) -> Proof:
         return m""",
         ),
         Mutant(
-            "a byte ends half a bit late, and the next one's start bit is missed",
+            "bits are sampled when they are over",
             UARTReceiver,
-            """                        m.next = "IDLE"
-                        with m.If(~line):
-                            m.next = "RELEASE\"""",
-            """                        m.next = "START"
-                        with m.If(~line):
-                            m.next = "RELEASE\"""",
+            "timer.eq(self.divisor // 2 - 1)",
+            "timer.eq(self.divisor - 1)",
         ),
     )
     return Proof(

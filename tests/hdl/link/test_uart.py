@@ -5,15 +5,15 @@ import random
 import pytest
 from amaranth.hdl import Module
 
-from hdl.link.uart import MIN_DIVISOR, UARTReceiver, UARTTransmitter, divisor
+from hdl.link.uart import MIN_DIVISOR, QUIET_LOG2, UARTReceiver, UARTTransmitter, divisor
 from tests.hdl.link.bench import get, put, simulate, wait
 
 TEXT = bytes([0x00, 0xFF, 0x55, 0xAA, 0x01, 0x80, 0x7E])
 
 
-def receive(edges, divisor_=16):
+def receive(edges, divisor_=16, quiet_log2=QUIET_LOG2):
     """Feed line levels, each for a (fractional) number of cycles; return bytes and errors."""
-    dut = UARTReceiver(divisor_)
+    dut = UARTReceiver(divisor_, quiet_log2)
     received, errors = [], 0
 
     async def drive(ctx):
@@ -112,3 +112,19 @@ def test_divisor():
         UARTReceiver(3)
     with pytest.raises(ValueError, match="positive"):
         divisor(0, 1)
+
+
+def test_watchdog_delivers_one_zero_after_a_quiet_line():
+    """And what comes then, even in the very same cycle, is heard whole."""
+    bit, quiet_log2 = 16, 9
+    seen = set()
+    # Silence counts from the middle of the stop bit.
+    for gap in (bit, 400, *range(496, 516), 1500, 4000):
+        edges = [(1, 3), *levels(b"\x55", bit), (1, gap), *levels(TEXT, bit), (1, bit)]
+        got, errors = receive(edges, bit, quiet_log2)
+        zeros = got[1 : -len(TEXT)]
+        assert got == b"\x55" + zeros + TEXT and not errors, gap
+        if gap <= 400 or gap >= 1500:
+            assert zeros == bytes(gap >= 1500), gap
+        seen.add(zeros)
+    assert seen == {b"", b"\0"}
