@@ -187,6 +187,9 @@ def _around(build: Artefacts, top: str) -> str:
         port(f"{board.link.resource}_", "__tx__io"): "tx",
         port(f"{board.led}_", "__io"): "led",
     }
+    flash = board.flash
+    if flash is not None and any(name.startswith(f"{flash.resource}_") for name in ports):
+        joined[port(f"{flash.resource}_", "__cipo__io")] = "1'b1"  # an erased flash
     listed = ", ".join(f".{name}({pin})" for name, pin in joined.items())
     return f"""\
 module {cells.TOP}(input clk, input rst, input rx, output tx, output led);

@@ -1,42 +1,28 @@
 """The walker of one event a cycle: one event after the other, the even one first."""
 
-import random
-
 import pytest
 
 from hdl.core.one_event_walker import OneEventWalker
+from tests.hdl.core.walks import configure, draw, offer
 from tests.hdl.link.bench import simulate, wait
 
 
 @pytest.mark.parametrize("sources", [1, 2, 7, 256, 257])
 def test_events_are_walked_one_by_one_each_at_its_own_address(sources):
     """Word g of source s is at base + g n + s; nothing is between two events' words."""
-    rng = random.Random(sources)
-    first, walk = rng.randrange(100), rng.randint(2, 6)
-    # A base is less than nothing where a layer's first unit has a high number.
-    base = rng.choice([-3, 0, 4711]) & 0xFFFF
-    evens, odds = range(0, sources, 2), range(1, sources, 2)
+    drawn = draw(sources)
+    first, walk, base, rounds = drawn
     dut = OneEventWalker()
     streams = (dut.even, dut.odd)
-    rounds = []
-    for _ in range(20):
-        drawn = [rng.choice([None, *kind]) for kind in (evens, odds)]
-        rounds.append([(number, rng.randint(-254, 254)) for number in drawn])
     seen = []
 
     async def drive(ctx):
-        ctx.set(dut.edge.base, base)
-        ctx.set(dut.first, first)
-        ctx.set(dut.edge.before_last, first + walk - 2)
+        configure(ctx, dut, drawn)
         ctx.set(dut.sources, sources)
         await wait(ctx, 2)
         for events in rounds:
             left = [number is not None for number, _ in events]
-            for events_in, (number, delta) in zip(streams, events, strict=True):
-                ctx.set(events_in.valid, number is not None)
-                # What is not valid means nothing.
-                ctx.set(events_in.payload.source, 99 if number is None else number // 2)
-                ctx.set(events_in.payload.delta, delta)
+            offer(ctx, dut, events)
             for _ in range(20):
                 if not any(left):
                     break
