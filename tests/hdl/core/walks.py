@@ -7,9 +7,9 @@ Events = list[tuple[int | None, int]]
 
 
 class Walk(NamedTuple):
-    """A layer's first accumulator, words of a source, and base; and rounds of an even and an odd event.
+    """A layer's first accumulator, words of a source, and base, and rounds of events.
 
-    A round has (source, delta) of either kind; a source of None is no event.
+    A round has an even and an odd one, (source, delta) each; a source of None is no event.
     """
 
     first: int
