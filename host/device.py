@@ -8,6 +8,7 @@ with Device.open("emulator") as device:
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Any
@@ -28,7 +29,7 @@ from host.inputs import as_sequence, as_step
 from host.results import Counters, Identity, Result, State
 from host.sequencer import Sequencer
 from models.image import compile_image
-from models.layout import Capacity, ImageError, check_capacity
+from models.layout import ImageError, check_capacity
 from models.network import Network
 
 #: A running sum is 32 bits wide.
@@ -39,17 +40,28 @@ class Device:
     """A board, a simulated board or the emulator; get one with `Device.open`.
 
     A device works on one sequence at a time. `run` starts a new one; `step` and `stream`
-    continue the current one. An instance is for one thread at a time.
+    continue the current one.
+
+    It holds one network; a program may use several devices at once, each with its own network, in
+    one thread or in many. Threads may share a device: calls are carried out one after the other,
+    each whole, in no order but that of their coming. While a generator (`run_many`, `stream`) is in
+    progress, whatever thread steps it, only `identify`, `verify`, `counters` and `close` may be
+    called besides; they wait until it gives or takes its next item. One thread at a time steps a
+    generator.
+
+    `host.aio.AsyncDevice` has the same calls for asyncio.
     """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._network: Network | None = None
         self._crc32 = 0
-        self._capacity: Capacity | None = None
+        self._identity: Identity | None = None  # when the first network was loaded
         self._sequencer: Sequencer | None = None
         self._open = True
         self._generator = ""
+        # Held in every call, and while a generator makes its next result.
+        self._lock = threading.RLock()
 
     @staticmethod
     def open(where: str, **options: Any) -> Device:
@@ -92,8 +104,31 @@ class Device:
 
     def identify(self) -> Identity:
         """Return what the device is, and what its store holds as read back by itself."""
-        self._check_open()
-        return self._engine.identify()
+        with self._lock:
+            self._check_open()
+            return self._engine.identify()
+
+    def verify(self) -> None:
+        """Have the device read its store back, and compare its CRC-32 with the network's.
+
+        `load` has done so; this sees what changed since.
+
+        Raises
+        ------
+        WrongNetwork
+            If the store no longer holds the loaded network.
+        NoNetwork
+            If none was loaded.
+        """
+        with self._lock:
+            network = self.network
+            found = self.identify()
+            if not found.network_valid or found.image_crc32 != self._crc32:
+                what = f"CRC-32 {found.image_crc32:08x}" if found.network_valid else "no network"
+                raise WrongNetwork(
+                    f"the device's store does not hold {network.spec.name!r} any more: CRC-32 "
+                    f"{self._crc32:08x} was expected, {what} found; load it again"
+                )
 
     def load(
         self, network: Network | str | os.PathLike[str], progress: Progress | None = None
@@ -118,23 +153,25 @@ class Device:
         WrongNetwork
             If the device's store does not hold what was sent.
         """
-        self._check_open()
-        self._check_idle()
-        if not isinstance(network, Network):
-            from models.file import load
+        with self._lock:
+            self._check_open()
+            self._check_idle()
+            if not isinstance(network, Network):
+                from models.file import load
 
-            network = load(network)
-        if self._capacity is None:
-            self._capacity = self._engine.identify().capacity
-        try:
-            check_capacity(network, self._capacity)
-        except ImageError as error:
-            raise NetworkDoesNotFit(str(error)) from error
-        image = compile_image(network, self._capacity.lanes, self._capacity.word_format)
-        self._network = self._sequencer = None
-        self._engine.load(network, image, progress)
-        self._network, self._crc32 = network, image.crc32
-        self._sequencer = Sequencer(self._engine, network.spec)
+                network = load(network)
+            if self._identity is None:
+                self._identity = self._engine.identify()
+            capacity = self._identity.capacity
+            try:
+                check_capacity(network, capacity)
+            except ImageError as error:
+                raise NetworkDoesNotFit(str(error)) from error
+            image = compile_image(network, capacity.lanes, capacity.word_format)
+            self._network = self._sequencer = None
+            self._engine.load(network, image, progress)
+            self._network, self._crc32 = network, image.crc32
+            self._sequencer = Sequencer(self._engine, network.spec, self._identity.clock_hz)
 
     @property
     def network(self) -> Network:
@@ -155,10 +192,11 @@ class Device:
 
     def reset(self) -> None:
         """Begin a new sequence from the zero state."""
-        sequencer = self._ready()
-        sequencer.forget_cycles()
-        self._engine.reset()
-        sequencer.steps = 0
+        with self._lock:
+            sequencer = self._ready()
+            sequencer.forget_cycles()
+            self._engine.reset()
+            sequencer.steps = 0
 
     def step(self, x: ArrayLike, logits: bool = True) -> Result:
         """Take one time step of the current sequence and answer, whatever the readout mode.
@@ -180,8 +218,9 @@ class Device:
         InputError
             If the network cannot take `x`.
         """
-        sequencer = self._ready()
-        return sequencer.step(as_step(self.network, x), logits)
+        with self._lock:
+            sequencer = self._ready()
+            return sequencer.step(as_step(self.network, x), logits)
 
     def run(self, sequence: ArrayLike, logits: bool = True) -> Result:
         """Run a whole new sequence.
@@ -204,8 +243,9 @@ class Device:
         InputError
             If the network cannot take it.
         """
-        sequencer = self._ready()
-        return sequencer.run(as_sequence(self.network, sequence), logits)
+        with self._lock:
+            sequencer = self._ready()
+            return sequencer.run(as_sequence(self.network, sequence), logits)
 
     def run_many(
         self, sequences: Iterable[ArrayLike], logits: bool = True, ahead: int = 16
@@ -213,8 +253,7 @@ class Device:
         """Run sequences one after the other, the link kept busy; yield their results in order.
 
         At most `ahead` sequences are taken from the iterable before their results are given
-        back. Until the generator ends or is closed, only `identify` and `counters` may be
-        called. If it is closed early, sequences taken already have been carried out.
+        back. If the generator is closed early, sequences taken already have been carried out.
 
         Raises
         ------
@@ -225,9 +264,10 @@ class Device:
         LinkError
             At the next result, if the device was closed.
         """
-        sequencer = self._ready()
+        with self._lock:
+            sequencer, network = self._ready(), self.network
         self._check_ahead(ahead)
-        data = (as_sequence(self.network, sequence) for sequence in sequences)
+        data = (as_sequence(network, sequence) for sequence in self._pulled(sequences))
         return self._generating("run_many", sequencer, sequencer.run_many(data, logits, ahead))
 
     def stream(
@@ -239,18 +279,20 @@ class Device:
         1 answers every step at once (a live sensor), more keeps the link busy. Otherwise as
         `run_many`, its errors included; cycles are each step's.
         """
-        sequencer = self._ready()
+        with self._lock:
+            sequencer, network = self._ready(), self.network
         self._check_ahead(ahead)
-        data = (as_step(self.network, x) for x in steps)
+        data = (as_step(network, x) for x in self._pulled(steps))
         return self._generating("stream", sequencer, sequencer.stream(data, logits, ahead))
 
     # -- state and counters
 
     def state(self) -> State:
         """Return where the current sequence stands, to be continued later or elsewhere."""
-        sequencer = self._ready()
-        h, scores = self._engine.read_state(self.network.spec.readout.mode == "sum")
-        return State(h, scores, sequencer.steps, self._crc32)
+        with self._lock:
+            sequencer = self._ready()
+            h, scores = self._engine.read_state(self.network.spec.readout.mode == "sum")
+            return State(h, scores, sequencer.steps, self._crc32)
 
     def set_state(self, state: State) -> None:
         """Continue the sequence that `state` was taken from.
@@ -262,7 +304,16 @@ class Device:
         InputError
             If its arrays are not integers of the network's sizes and ranges.
         """
-        sequencer = self._ready()
+        with self._lock:
+            sequencer = self._ready()
+            self._check_state(state)
+            sequencer.forget_cycles()
+            summed = self.network.spec.readout.mode == "sum"
+            self._engine.write_state(state.h, state.scores if summed else None)
+            sequencer.steps = state.steps
+
+    def _check_state(self, state: State) -> None:
+        """Refuse a state that is not the loaded network's."""
         spec = self.network.spec
         if state.network != self._crc32:
             raise WrongNetwork(
@@ -283,20 +334,19 @@ class Device:
                 raise InputError(f"the state's {what} must lie in [-{most}, {most}]")
         if state.steps < 0:
             raise InputError(f"the state's steps must be at least 0, not {state.steps}")
-        sequencer.forget_cycles()
-        self._engine.write_state(state.h, state.scores if spec.readout.mode == "sum" else None)
-        sequencer.steps = state.steps
 
     def counters(self) -> Counters:
         """Return what the device has counted since it started."""
-        self._check_open()
-        return self._engine.counters()
+        with self._lock:
+            self._check_open()
+            return self._engine.counters()
 
     def close(self) -> None:
         """Give the device back; closing twice does nothing."""
-        if self._open:
-            self._open = False
-            self._engine.close()
+        with self._lock:
+            if self._open:
+                self._open = False
+                self._engine.close()
 
     def __enter__(self) -> Device:
         return self
@@ -330,16 +380,35 @@ class Device:
         self, name: str, sequencer: Sequencer, results: Iterator[Result]
     ) -> Iterator[Result]:
         """Pass results on, and keep other calls out while the generator is at work."""
-        if self._ready() is not sequencer:
-            raise WrongNetwork(
-                f"{name}() was called before load(): its results belong to the network that was "
-                "loaded then; call it again"
-            )
-        self._generator = name
+        with self._lock:
+            if self._ready() is not sequencer:
+                raise WrongNetwork(
+                    f"{name}() was called before load(): its results belong to the network that "
+                    "was loaded then; call it again"
+                )
+            self._generator = name
         try:
-            for result in results:
+            while True:
+                with self._lock:
+                    # Some results may be here already; but no device of any kind goes on.
+                    self._check_open()
+                    result = next(results, None)
+                if result is None:
+                    return
                 yield result
-                # Some results may be here already; but no device of any kind goes on.
-                self._check_open()
         finally:
             self._generator = ""
+
+    def _pulled(self, source: Iterable[ArrayLike]) -> Iterator[ArrayLike]:
+        """Pass items on; while the source makes one, other threads may use the device."""
+        items = iter(source)
+        while True:
+            self._lock.release()
+            try:
+                item = next(items)
+            except StopIteration:
+                return
+            finally:
+                self._lock.acquire()
+            self._check_open()
+            yield item

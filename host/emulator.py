@@ -123,6 +123,7 @@ class Emulator:
             image_crc32=0 if image is None else image.crc32,
             rx_capacity=0,
             tx_capacity=0,
+            flash="none",
         )
 
     def load(self, network: Network, image: Image, progress: Progress | None) -> None:

@@ -9,8 +9,7 @@ from __future__ import annotations
 import binascii
 from dataclasses import dataclass
 
-from cobs import cobs
-
+from host import cobs
 from models.protocol import (
     CRC_BYTES,
     HEADER_BYTES,
@@ -62,11 +61,8 @@ def encode(frame: Frame) -> bytes:
 
 def decode(encoded: bytes) -> Frame | None:
     """Return the frame between two delimiters, or None if it is damaged."""
-    try:
-        raw = cobs.decode(encoded)
-    except cobs.DecodeError:
-        return None
-    if len(raw) < HEADER_BYTES + CRC_BYTES:
+    raw = cobs.decode(encoded)
+    if raw is None or len(raw) < HEADER_BYTES + CRC_BYTES:
         return None
     body, crc = raw[:-CRC_BYTES], int.from_bytes(raw[-CRC_BYTES:], "little")
     if crc16(body) != crc:

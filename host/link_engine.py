@@ -77,6 +77,12 @@ def _answer(session: Session, ticket: Ticket) -> bytes:
         raise
 
 
+def _flash(flags: int) -> str:
+    if flags & DeviceFlags.FLASH_FAILED:
+        return "failed"
+    return "loaded" if flags & DeviceFlags.FLASH_LOADED else "none"
+
+
 class LinkEngine:
     """Commands over a session.
 
@@ -149,6 +155,7 @@ class LinkEngine:
             image_crc32=crc32,
             rx_capacity=rx_capacity,
             tx_capacity=tx_capacity,
+            flash=_flash(flags),
         )
 
     def load(self, network: Network, image: Image, progress: Progress | None) -> None:

@@ -21,10 +21,14 @@ class Result:
     logits : int64 array [C] or None
         The step's logits; in readout mode "sum" their sum over the sequence so far. None if
         only the label was asked for.
+    scores : int64 array [C] or None
+        The same array, by the name it has on the device: what the label is the largest of.
     value : float, float64 array [C] or None
         For networks with target "value": the scores as numbers (one float where C is 1).
     cycles : int
         Clock cycles the engine worked on it. For `run`: the whole sequence, its reset included.
+    seconds : float
+        Device time: these cycles at the device's clock.
     steps : int
         Time steps of the sequence so far.
     every : tuple of Result
@@ -37,7 +41,13 @@ class Result:
     value: float | NDArray[np.float64] | None
     cycles: int
     steps: int
+    seconds: float
     every: tuple[Result, ...] = field(default=())
+
+    @property
+    def scores(self) -> NDArray[np.int64] | None:
+        """The logits, or their sum: see above."""
+        return self.logits
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,6 +130,9 @@ class Identity:
         Size of the network's image and its CRC-32 as read back from the store; 0 words: none.
     rx_capacity, tx_capacity : int
         Bytes of the device's receive buffer and response ring.
+    flash : str
+        What became of a network in the board's flash at power-up: "loaded" and checked, "failed",
+        or "none", as there is none or the board looks for none.
     """
 
     protocol: int
@@ -132,3 +145,4 @@ class Identity:
     image_crc32: int
     rx_capacity: int
     tx_capacity: int
+    flash: str

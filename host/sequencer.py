@@ -32,6 +32,8 @@ class Sequencer:
     engine : Engine
     spec : NetworkSpec
         Of the network that the engine holds.
+    clock_hz : int
+        The engine's clock.
 
     Attributes
     ----------
@@ -39,8 +41,9 @@ class Sequencer:
         Steps of the current sequence so far.
     """
 
-    def __init__(self, engine: Engine, spec: NetworkSpec) -> None:
+    def __init__(self, engine: Engine, spec: NetworkSpec, clock_hz: int) -> None:
         self.steps = 0
+        self._clock_hz = clock_hz
         self._engine = engine
         self._spec = spec
         self._busy: int | None = None
@@ -185,4 +188,5 @@ class Sequencer:
                 values = values / steps
             value = float(values[0]) if len(values) == 1 else values
         cycles = (record.busy - base) & _COUNTER_MASK
-        return Result(record.label, record.scores, value, cycles, steps)
+        seconds = cycles / self._clock_hz
+        return Result(record.label, record.scores, value, cycles, steps, seconds)

@@ -1,0 +1,267 @@
+"""The device for asyncio: the same answers, a free event loop, and orderly ends."""
+
+import asyncio
+import threading
+from contextlib import aclosing
+
+import numpy as np
+import pytest
+
+from host.aio import AsyncDevice
+from host.errors import DeviceError, InputError, LinkError, WrongNetwork
+from models.golden import GoldenModel
+from models.random_networks import random_inputs, random_network
+from tests.host.helpers import device_for, expected_scores
+
+NETWORK = random_network(3, inputs=5, units=(12,), outputs=4)
+X = random_inputs(3, NETWORK, 12, 6)
+#: Nothing takes so long; a test that hangs ends.
+PATIENCE = 60
+
+
+def play(program):
+    """Run a coroutine function to its end."""
+
+    async def bounded():
+        async with asyncio.timeout(PATIENCE):
+            await program()
+
+    asyncio.run(bounded())
+
+
+async def opened(kind, network=NETWORK):
+    device = AsyncDevice(device_for(kind, network))
+    await device.load(network)
+    return device
+
+
+async def given(items):
+    """An asynchronous source."""
+    for item in items:
+        await asyncio.sleep(0)
+        yield item
+
+
+both = pytest.mark.parametrize("kind", ["emulator", "fake"])
+
+
+@both
+def test_calls_answer_as_those_of_the_synchronous_device(kind):
+    async def program():
+        reports = []
+        async with AsyncDevice(device_for(kind, NETWORK)) as device:
+            await device.load(NETWORK, lambda *report: reports.append(report))
+            identity = await device.identify()
+            assert identity.network_valid
+            await device.verify()
+            result = await device.run(X[0])
+            np.testing.assert_array_equal(result.logits, expected_scores(NETWORK, X[0]))
+            state = await device.state()
+            first = await device.step(X[1, 0])
+            await device.set_state(state)
+            again = await device.step(X[1, 0])
+            np.testing.assert_array_equal(first.logits, again.logits)
+            await device.reset()
+            assert (await device.counters()).steps == len(X[0]) + 2
+            assert device.network is NETWORK
+        assert reports and reports[-1][0] == reports[-1][1]
+        with pytest.raises(LinkError, match="closed"):
+            await device.run(X[0])
+
+    play(program)
+
+
+@both
+@pytest.mark.parametrize("make", [given, list], ids=["asynchronous", "plain"])
+def test_generators_take_either_kind_of_source(kind, make):
+    async def program():
+        async with await opened(kind) as device:
+            results = [result async for result in device.run_many(make(X))]
+            golden = GoldenModel(NETWORK).run(X)
+            np.testing.assert_array_equal([r.logits for r in results], golden.scores)
+            await device.reset()
+            steps = [result async for result in device.stream(make(X[0]), ahead=1)]
+            np.testing.assert_array_equal([r.logits for r in steps], golden.logits[0])
+
+    play(program)
+
+
+@both
+def test_a_live_source_gets_each_answer_before_its_next_sample(kind):
+    """With ahead=1 a result comes though the source has nothing more yet; memory is bounded."""
+
+    async def program():
+        taken, answered = [], []
+        may_go = asyncio.Event()
+
+        async def sensor():
+            for number, x in enumerate(X[0]):
+                while len(answered) < number:
+                    may_go.clear()
+                    await may_go.wait()
+                taken.append(number)
+                yield x
+
+        async with await opened(kind) as device:
+            async for result in device.stream(sensor(), ahead=1):
+                answered.append(result)
+                may_go.set()
+        assert len(answered) == len(X[0]) == len(taken)
+
+    play(program)
+
+
+def test_the_event_loop_goes_on_while_a_device_works():
+    """A call that blocks its thread until the loop does something."""
+    done_by_loop = threading.Event()
+
+    async def program():
+        device = await opened("emulator")
+        engine = device._device._engine
+        counters = engine.counters
+        engine.counters = lambda: done_by_loop.wait(PATIENCE) and counters()
+        waiting = asyncio.ensure_future(device.counters())
+        await asyncio.sleep(0)
+        done_by_loop.set()
+        assert (await waiting).steps == 0
+        await device.close()
+
+    play(program)
+
+
+@both
+def test_leaving_a_generator_early_leaves_the_device_ready(kind):
+    async def program():
+        async with await opened(kind) as device:
+            async with aclosing(device.run_many(given(X), ahead=2)) as results:
+                async for result in results:
+                    np.testing.assert_array_equal(result.logits, expected_scores(NETWORK, X[0]))
+                    with pytest.raises(DeviceError, match="run_many"):
+                        await device.run(X[1])
+                    assert (await device.counters()).steps >= len(X[0])
+                    break
+            result = await device.run(X[2])
+            np.testing.assert_array_equal(result.logits, expected_scores(NETWORK, X[2]))
+
+    play(program)
+
+
+@both
+def test_cancelling_who_waits_for_a_silent_source_leaves_the_device_ready(kind):
+    async def program():
+        asked = asyncio.Event()
+
+        async def silent():
+            yield X[0]
+            asked.set()
+            await asyncio.Event().wait()
+
+        async def consume(device):
+            async for _ in device.run_many(silent(), ahead=1):
+                pass
+
+        async with await opened(kind) as device:
+            task = asyncio.ensure_future(consume(device))
+            await asked.wait()
+            assert (await device.counters()).steps >= 0, "others may use the device meanwhile"
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            result = await device.run(X[2])
+            np.testing.assert_array_equal(result.logits, expected_scores(NETWORK, X[2]))
+
+    play(program)
+
+
+@both
+def test_what_a_source_raises_reaches_the_consumer(kind):
+    async def program():
+        async def broken():
+            yield X[0]
+            raise OSError("the sensor is gone")
+
+        async def wrong():
+            yield X[0]
+            yield np.zeros((3, 9), np.int8)
+
+        async with await opened(kind) as device:
+            with pytest.raises(OSError, match="sensor is gone"):
+                async for _ in device.run_many(broken()):
+                    pass
+            with pytest.raises(InputError):
+                async for _ in device.run_many(wrong()):
+                    pass
+            result = await device.run(X[1])
+            np.testing.assert_array_equal(result.logits, expected_scores(NETWORK, X[1]))
+
+    play(program)
+
+
+def test_devices_with_networks_of_their_own_work_side_by_side():
+    networks = [random_network(seed, inputs=5) for seed in range(3)]
+
+    async def serve(network):
+        async with await opened("fake", network) as device:
+            return [r.logits async for r in device.run_many(given(X))]
+
+    async def program():
+        found = await asyncio.gather(*map(serve, networks))
+        for network, scores in zip(networks, found, strict=True):
+            np.testing.assert_array_equal(scores, GoldenModel(network).run(X).scores)
+
+    play(program)
+
+
+def test_tasks_share_a_device():
+    async def program():
+        async with await opened("fake") as device:
+            results = await asyncio.gather(*(device.run(x) for x in X))
+            np.testing.assert_array_equal(
+                [r.logits for r in results], GoldenModel(NETWORK).run(X).scores
+            )
+
+    play(program)
+
+
+def test_a_generator_of_an_earlier_network_is_refused():
+    async def program():
+        async with await opened("emulator") as device:
+            results = device.run_many(given(X))
+            first = await anext(results)
+            assert first.steps == len(X[0])
+            await results.aclose()
+            late = device._device.run_many(X)
+            await device.load(random_network(9, inputs=5))
+            with pytest.raises(WrongNetwork):
+                next(late)
+
+    play(program)
+
+
+def test_a_cancelled_opening_gives_the_device_back(monkeypatch):
+    import host.aio
+
+    may_open, closed = threading.Event(), threading.Event()
+
+    class Slow:
+        @staticmethod
+        def open(where):
+            assert may_open.wait(PATIENCE)
+            return Slow()
+
+        def close(self):
+            closed.set()
+
+    monkeypatch.setattr(host.aio, "Device", Slow)
+
+    async def program():
+        task = asyncio.ensure_future(AsyncDevice.open("somewhere"))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        may_open.set()
+        while not closed.is_set():
+            await asyncio.sleep(0.001)
+
+    play(program)
