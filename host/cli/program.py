@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 
-from host.cli import info, run
+from host.cli import info, listing, load, run
 from host.cli.common import (
     DEVICES,
     EXIT_DEVICE,
@@ -35,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = made.add_subparsers(required=True, metavar="COMMAND")
-    for command in (info, run):
+    for command in (listing, info, load, run):
         command.add(commands)
     return made
 

@@ -136,7 +136,7 @@ def python(code):
 
 
 def test_help_has_examples_and_exit_statuses():
-    for arguments in ([], ["run"], ["info"]):
+    for arguments in ([], ["list"], ["info"], ["load"], ["run"]):
         done = subprocess.run(
             [sys.executable, "-m", "host", *arguments, "--help"],
             cwd=ROOT,
