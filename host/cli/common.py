@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from textwrap import indent
 from typing import Any
 
 from host.device import Device
@@ -58,12 +59,11 @@ def add_command(
     details : str
         More of its description.
     """
-    lines = "".join(f"  python -m host {line}\n" for line in examples.splitlines())
     made: argparse.ArgumentParser = commands.add_parser(
         name,
         help=summary,
         description=f"{summary[0].upper()}{summary[1:]}.\n{details}",
-        epilog=f"examples:\n{lines}\n{EXIT_STATUSES}",
+        epilog=f"examples:\n{indent(examples, '  ')}\n{EXIT_STATUSES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.set_defaults(perform=perform)
@@ -97,6 +97,17 @@ def add_device_options(command: argparse.ArgumentParser, default: str | None = "
     )
     assert command.epilog is not None
     command.epilog = command.epilog.replace(EXIT_STATUSES, f"{DEVICES}\n{EXIT_STATUSES}")
+
+
+def positive(text: str) -> int:
+    """Return an argument that must be an integer of at least 1."""
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"expected an integer of at least 1, found {text!r}")
+    return value
 
 
 def open_device(options: argparse.Namespace, **more: Any) -> Device:

@@ -17,8 +17,8 @@ from host.cli.common import (
 from host.results import Identity
 
 _EXAMPLES = """\
-info --device /dev/ttyUSB1
-info --device emulator --weights bram --json
+python -m host info --device /dev/ttyUSB1
+python -m host info --device emulator --weights bram --json
 """
 
 

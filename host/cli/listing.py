@@ -11,8 +11,8 @@ from host.cli.info import held
 from host.results import Identity
 
 _EXAMPLES = """\
-list
-list --json
+python -m host list
+python -m host list --json
 """
 
 _DETAILS = """

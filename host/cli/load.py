@@ -19,9 +19,9 @@ from host.cli.info import held
 from models.file import load
 
 _EXAMPLES = """\
-load models/zoo/digits.safetensors --device /dev/ttyUSB1
-load mine.safetensors --device socket://127.0.0.1:5000 --json
-load mine.safetensors --device emulator --lanes 20 --packed     does it fit?
+python -m host load models/zoo/digits.safetensors --device /dev/ttyUSB1
+python -m host load mine.safetensors --device socket://127.0.0.1:5000 --json
+python -m host load mine.safetensors --device emulator --lanes 20 --packed     does it fit?
 """
 
 _DETAILS = """

@@ -23,9 +23,9 @@ from models.file import load
 from models.network import Network
 
 _EXAMPLES = """\
-run models/zoo/digits.safetensors digits --device emulator
-run models/zoo/digits.safetensors digits --device simulator --limit 20
-run mine.safetensors mine.npz --device /dev/ttyUSB1 --json
+python -m host run models/zoo/digits.safetensors digits --device emulator
+python -m host run models/zoo/digits.safetensors digits --device simulator --limit 20
+python -m host run mine.safetensors mine.npz --device /dev/ttyUSB1 --json
 """
 
 
