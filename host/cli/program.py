@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 
-from host.cli import info, listing, load, run, stream
+from host.cli import info, listing, load, monitor, run, stream
 from host.cli.common import (
     DEVICES,
     EXIT_DEVICE,
@@ -35,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = made.add_subparsers(required=True, metavar="COMMAND")
-    for command in (listing, info, load, run, stream):
+    for command in (listing, info, load, run, stream, monitor):
         command.add(commands)
     return made
 

@@ -136,7 +136,7 @@ def python(code):
 
 
 def test_help_has_examples_and_exit_statuses():
-    for arguments in ([], ["list"], ["info"], ["load"], ["run"], ["stream"]):
+    for arguments in ([], ["list"], ["info"], ["load"], ["run"], ["stream"], ["monitor"]):
         done = subprocess.run(
             [sys.executable, "-m", "host", *arguments, "--help"],
             cwd=ROOT,
