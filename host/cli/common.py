@@ -26,7 +26,7 @@ exit status:
     0  all is well
     1  the device's answers differ from the golden model's
     2  wrong arguments, network file, build or data
-    3  the device is absent, busy, silent, or refuses; the flash was not written
+    3  the device is absent, busy, silent, or refuses; its flash could not be written
   130  interrupted (Ctrl-C)
 """
 

@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 
-from host.cli import info, listing, load, monitor, run, stream
+from host.cli import flash, info, listing, load, monitor, run, stream
 from host.cli.common import (
     DEVICES,
     EXIT_DEVICE,
@@ -35,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = made.add_subparsers(required=True, metavar="COMMAND")
-    for command in (listing, info, load, run, stream, monitor):
+    for command in (listing, info, load, run, stream, monitor, flash):
         command.add(commands)
     return made
 
