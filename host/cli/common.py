@@ -44,8 +44,10 @@ def add_command(
     summary: str,
     examples: str,
     details: str = "",
+    *,
+    notes: str = EXIT_STATUSES,
 ) -> argparse.ArgumentParser:
-    """Add a command whose help ends with its examples and the exit statuses.
+    """Add a command whose help ends with its examples and notes.
 
     Parameters
     ----------
@@ -58,12 +60,14 @@ def add_command(
         Command lines, one a line.
     details : str
         More of its description.
+    notes : str
+        What follows the examples.
     """
     made: argparse.ArgumentParser = commands.add_parser(
         name,
         help=summary,
         description=f"{summary[0].upper()}{summary[1:]}.\n{details}",
-        epilog=f"examples:\n{indent(examples, '  ')}\n{EXIT_STATUSES}",
+        epilog=f"examples:\n{indent(examples, '  ')}\n{notes}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.set_defaults(perform=perform)
@@ -71,8 +75,19 @@ def add_command(
     return made
 
 
-def add_device_options(command: argparse.ArgumentParser, default: str | None = "emulator") -> None:
-    """Add --device and what a device is opened with; without a default it must be given."""
+def add_device_command(
+    *arguments: Any, default: str | None = "emulator"
+) -> argparse.ArgumentParser:
+    """Add a command with --device and what a device is opened with.
+
+    Parameters
+    ----------
+    *arguments
+        Of `add_command`.
+    default : str or None
+        The device if none is named; None: one must be.
+    """
+    command = add_command(*arguments, notes=f"{DEVICES}\n{EXIT_STATUSES}")
     command.add_argument(
         "--device",
         default=default,
@@ -95,8 +110,7 @@ def add_device_options(command: argparse.ArgumentParser, default: str | None = "
         default=None,
         help="emulator or simulator with five weights in a byte",
     )
-    assert command.epilog is not None
-    command.epilog = command.epilog.replace(EXIT_STATUSES, f"{DEVICES}\n{EXIT_STATUSES}")
+    return command
 
 
 def positive(text: str) -> int:

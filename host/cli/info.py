@@ -8,8 +8,7 @@ from dataclasses import asdict
 from host.cli.common import (
     EXIT_OK,
     Commands,
-    add_command,
-    add_device_options,
+    add_device_command,
     open_device,
     print_facts,
     print_json,
@@ -24,9 +23,7 @@ python -m host info --device emulator --weights bram --json
 
 def add(commands: Commands) -> None:
     """Add the command."""
-    add_device_options(
-        add_command(commands, "info", _perform, "say what a device is and holds", _EXAMPLES)
-    )
+    add_device_command(commands, "info", _perform, "say what a device is and holds", _EXAMPLES)
 
 
 def held(identity: Identity) -> str:

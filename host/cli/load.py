@@ -8,8 +8,7 @@ from dataclasses import asdict
 from host.cli.common import (
     EXIT_OK,
     Commands,
-    add_command,
-    add_device_options,
+    add_device_command,
     open_device,
     print_facts,
     print_json,
@@ -32,11 +31,10 @@ device holds this very network already; a network that does not fit leaves the d
 
 def add(commands: Commands) -> None:
     """Add the command."""
-    command = add_command(
+    command = add_device_command(
         commands, "load", _perform, "load a network and verify it", _EXAMPLES, _DETAILS
     )
     command.add_argument("file", metavar="FILE", help="network file (.safetensors)")
-    add_device_options(command)
 
 
 def _perform(options: argparse.Namespace) -> int:

@@ -13,8 +13,7 @@ from itertools import islice
 from host.cli.common import (
     EXIT_OK,
     Commands,
-    add_command,
-    add_device_options,
+    add_device_command,
     open_device,
     positive,
     print_facts,
@@ -43,19 +42,19 @@ _BACK = "\x1b[{}A\x1b[J"
 
 def add(commands: Commands) -> None:
     """Add the command."""
-    command = add_command(
+    command = add_device_command(
         commands,
         "monitor",
         _perform,
         "show what a device does: rates, utilisation, link errors",
         _EXAMPLES,
         _DETAILS,
+        default=None,
     )
     command.add_argument(
         "--interval", type=_seconds, default=1.0, metavar="S", help="seconds (default: 1)"
     )
     command.add_argument("--count", type=positive, metavar="N", help="end after N intervals")
-    add_device_options(command, default=None)
 
 
 def _seconds(text: str) -> float:

@@ -44,16 +44,16 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit status."""
     options = parser().parse_args(arguments)
     try:
-        status: int = options.perform(options)
-        sys.stdout.flush()
+        try:
+            status: int = options.perform(options)
+        finally:
+            _flush()  # what was answered stands before what is said of it
         return status
     except KeyboardInterrupt as interrupt:
         print(interrupt.args[0] if interrupt.args else "interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has enough; keep the interpreter from saying so at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_OK
+        return EXIT_OK  # whoever read our output has enough
     except DeviceError as error:
         status = EXIT_USAGE if isinstance(error, ValueError) else EXIT_DEVICE
         print(f"error: {error}", file=sys.stderr)
@@ -61,3 +61,12 @@ def main(arguments: list[str] | None = None) -> int:
     except (NetworkError, OSError, ValueError, TypeError) as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_USAGE
+
+
+def _flush() -> None:
+    """Write out what was printed, or forget it if nobody reads it any more."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Keeps the interpreter from trying it again at exit, and from complaining.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

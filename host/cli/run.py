@@ -11,8 +11,7 @@ from host.cli.common import (
     EXIT_DIFFERENT,
     EXIT_OK,
     Commands,
-    add_command,
-    add_device_options,
+    add_device_command,
     open_device,
     print_facts,
     print_json,
@@ -31,7 +30,7 @@ python -m host run mine.safetensors mine.npz --device /dev/ttyUSB1 --json
 
 def add(commands: Commands) -> None:
     """Add the command."""
-    command = add_command(
+    command = add_device_command(
         commands,
         "run",
         _perform,
@@ -46,7 +45,6 @@ def add(commands: Commands) -> None:
         "optionally lengths [N]",
     )
     command.add_argument("--limit", type=int, metavar="N", help="run the first N sequences only")
-    add_device_options(command)
 
 
 def _perform(options: argparse.Namespace) -> int:

@@ -15,8 +15,7 @@ import numpy as np
 from host.cli.common import (
     EXIT_OK,
     Commands,
-    add_command,
-    add_device_options,
+    add_device_command,
     open_device,
     positive,
 )
@@ -47,7 +46,7 @@ _AHEAD_FILE, _AHEAD_LIVE = 32, 1
 
 def add(commands: Commands) -> None:
     """Add the command."""
-    command = add_command(
+    command = add_device_command(
         commands,
         "stream",
         _perform,
@@ -77,7 +76,6 @@ def add(commands: Commands) -> None:
     command.add_argument(
         "--reset-every", type=positive, metavar="N", help="begin a new sequence every N steps"
     )
-    add_device_options(command)
 
 
 def _perform(options: argparse.Namespace) -> int:

@@ -21,6 +21,8 @@ from models.random_networks import random_network
 from tests.host.helpers import device_for
 
 ROOT = Path(__file__).parent.parent.parent
+#: What a process writes into a pipe is buffered, unless it says otherwise.
+BUFFERED = os.environ | {"PYTHONUNBUFFERED": ""}
 NETWORK = random_network(1, inputs=3, units=(6,))
 INTEGERS = np.random.default_rng(0).integers(-127, 128, (40, 3))
 FLOATS = np.random.default_rng(1).normal(0, 1, (40, 3))
@@ -294,24 +296,39 @@ def test_ctrl_c_keeps_the_answers_so_far(file, answer, monkeypatch):
 
 
 @pytest.fixture
-def process(file):
-    """`stream` in a process of its own, between two pipes."""
-    # A process that a shell started in the background would ignore the interrupt.
-    code = (
-        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "from host.cli import main; sys.exit(main(sys.argv[1:]))"
-    )
-    started = subprocess.Popen(
-        [sys.executable, "-c", code, "stream", file],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    with started:
-        yield started
-        started.kill()
+def start(file):
+    """A function that starts `stream` in a process of its own, between pipes."""
+    started = []
+
+    def run(*options, before=""):
+        # A process that a shell started in the background would ignore the interrupt.
+        code = (
+            "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+            f"{before}\n"
+            "from host.cli import main; sys.exit(main(sys.argv[1:]))"
+        )
+        started.append(
+            subprocess.Popen(
+                [sys.executable, "-c", code, "stream", file, *options],
+                cwd=ROOT,
+                env=BUFFERED,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        )
+        return started[0]
+
+    yield run
+    for process in started:
+        with process:
+            process.kill()
+
+
+@pytest.fixture
+def process(start):
+    return start()
 
 
 def test_each_line_of_a_live_pipe_is_answered_at_once(process):
@@ -340,3 +357,34 @@ def test_a_reader_that_has_enough_ends_it_quietly(process):
     process.stdin.write(csv(INTEGERS))
     process.stdin.close()
     assert process.wait() == 0 and process.stderr.read() == ""
+
+
+def test_an_interrupt_counts_where_the_reader_is_gone_as_well(start):
+    process = start(
+        "--json",
+        "--ahead=2",
+        before="def lines():\n"
+        "    yield from sys.__stdin__.buffer\n"
+        "    raise KeyboardInterrupt\n"
+        "class Stdin: buffer = lines()\n"
+        "sys.stdin = Stdin",
+    )
+    process.stdout.close()
+    process.stdin.write(csv(INTEGERS[:5]))
+    process.stdin.close()
+    assert process.wait() == 130 and process.stderr.read() == "interrupted\n"
+
+
+def test_answers_stand_before_the_message(file, data):
+    """In one place, as on a terminal, although only answers from a file are buffered."""
+    done = subprocess.run(
+        [sys.executable, "-m", "host", "stream", file, data("x.csv", csv(INTEGERS[:2]) + "bad\n")],
+        cwd=ROOT,
+        env=BUFFERED,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert done.returncode == 2
+    starts = [line.replace(":", ",").split(",")[0] for line in done.stdout.splitlines()]
+    assert starts == ["step", "1", "2", "error"]
