@@ -60,5 +60,9 @@ class InputError(DeviceError, ValueError):
     """A sequence that the loaded network cannot take."""
 
 
+class ProgrammerError(DeviceError):
+    """The board's flash could not be written: no programmer, or it failed."""
+
+
 class SimulatorError(DeviceError):
     """The simulated board could not be built or started, or ended by itself."""

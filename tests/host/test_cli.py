@@ -135,16 +135,24 @@ def python(code):
     return subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
 
 
-def test_help_has_examples_and_exit_statuses():
-    for arguments in ([], ["run"], ["info"]):
-        done = subprocess.run(
-            [sys.executable, "-m", "host", *arguments, "--help"],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0
-        assert "examples:" in done.stdout and "exit status:" in done.stdout
+@pytest.mark.parametrize(
+    "command", ["", "list", "info", "load", "run", "stream", "monitor", "flash"]
+)
+def test_help_has_examples_and_exit_statuses(command, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([*command.split(), "--help"])
+    assert ended.value.code == 0
+    out = capsys.readouterr().out
+    assert "examples:\n" in out and "python -m host " + command in out
+    assert "exit status:\n    0  all is well\n" in out
+    assert ("--json" in out) == (command != "")
+
+
+def test_the_module_is_the_command_line():
+    done = subprocess.run(
+        [sys.executable, "-m", "host", "info", "--json"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0 and json.loads(done.stdout)["identity"]["weights"] == "spram"
 
 
 def test_host_needs_nothing_that_a_deployment_lacks():
