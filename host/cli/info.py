@@ -53,6 +53,7 @@ def _perform(options: argparse.Namespace) -> int:
             ("hidden units", f"{capacity.state_units}, at most {capacity.layer_units} a layer"),
             ("inputs, outputs", f"at most {capacity.input_size}, {capacity.outputs}"),
             ("network", held(identity)),
+            ("network in the flash", identity.flash),
             ("busy cycles", counters.cycles),
             ("  adding events", counters.adding),
             ("  reading sums", counters.reading),

@@ -50,6 +50,7 @@ class FakeOptions:
     tx_capacity: int = 511
     version: int = PROTOCOL_VERSION
     fraction_bits: int = FRACTION_BITS
+    flash_flags: int = 0
     stuck_bit: bool = False  # the store inverts the lowest bit of word 20
 
 
@@ -210,7 +211,7 @@ class FakeDevice:
         head = (o.version, o.lanes, o.fraction_bits, size, o.store_words)
         sizes = (128, 256, 512, 112, o.rx_capacity, o.tx_capacity, 48000)
         flags = int(self.network is not None) | 2
-        flags |= 4 * o.word_format.packed | 8 * (o.word_format.events == 1)
+        flags |= 4 * o.word_format.packed | 8 * (o.word_format.events == 1) | o.flash_flags
         return struct.pack("<4BI6HIBII", *head, *sizes, flags, self.image_words, crc)
 
     def _write(self, payload: bytes) -> bytes:

@@ -2,16 +2,44 @@
 
 import random
 
+import cobs.cobs as second_opinion
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from host import cobs
 from host.frames import MAX_ENCODED, Frame, FrameReceiver, crc16, decode, encode
 from models.protocol import CRC_BYTES, HEADER_BYTES, encoded_bytes
 
 frames = st.builds(
     Frame, st.integers(0, 255), st.integers(0, 255), st.integers(0, 255), st.binary(max_size=300)
 )
+
+
+#: Bytes with pieces of every length between zeros, the full ones' most of all.
+stuffable = st.lists(
+    st.one_of(
+        st.binary(max_size=5),
+        st.builds(bytes.__mul__, st.just(b"\x07"), st.sampled_from([253, 254, 255, 508, 509])),
+        st.just(b"\0"),
+    ),
+    max_size=6,
+).map(b"".join)
+
+
+@given(stuffable)
+def test_cobs_is_the_package_s(data):
+    assert cobs.encode(data) == second_opinion.encode(data)
+    assert cobs.decode(cobs.encode(data)) == data
+
+
+@given(st.one_of(stuffable, st.binary(max_size=12)))
+def test_cobs_refuses_what_the_package_refuses(encoded):
+    try:
+        expected = second_opinion.decode(encoded)
+    except second_opinion.DecodeError:
+        expected = None
+    assert cobs.decode(encoded) == expected
 
 
 def test_crc_check_value():
