@@ -25,7 +25,7 @@ from sim.levels.cells import TOP
 from sim.levels.designs import Design
 from sim.levels.traces import Mismatch, Trace
 
-#: Cycles before the first byte: the design waits for PLL and block RAM at first, then reads its flash.
+#: Cycles before the first byte: the design waits for PLL and block RAM, then reads its flash.
 WARM_UP = 8192
 
 #: Seconds without an answer until the driver repeats; simulation is slow, and loses nothing.
