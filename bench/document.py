@@ -11,7 +11,7 @@ import argparse
 import textwrap
 from pathlib import Path
 
-from models.writing import write_whole
+from models.writing import replace_between, write_whole
 
 __all__ = ["PERFORMANCE", "add_docs_option", "prose", "refresh", "replace_part"]
 
@@ -54,16 +54,7 @@ def replace_part(text: str, name: str, part: str) -> str:
     ValueError
         If the document does not hold the bench's two marks once each, in that order.
     """
-    begin, end = f"<!-- bench.{name} -->", f"<!-- end of bench.{name} -->"
-    found = text.count(begin), text.count(end)
-    if found != (1, 1) or text.index(begin) > text.index(end):
-        raise ValueError(
-            f"expected {begin!r} and after it {end!r}, once each, found {found[0]} and {found[1]}"
-            + (", the end first" if found == (1, 1) else "")
-        )
-    before, rest = text.split(begin)
-    after = rest.split(end)[1]
-    return f"{before}{begin}\n\n{part.strip()}\n\n{end}{after}"
+    return replace_between(text, f"<!-- bench.{name} -->", f"<!-- end of bench.{name} -->", part)
 
 
 def refresh(docs: Path, name: str, part: str, pictures: dict[str, bytes]) -> None:

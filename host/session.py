@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 from collections import deque
 from dataclasses import dataclass
+from itertools import islice
 
 from host.errors import DeviceError, DeviceRefused, DeviceTimeout, LinkError, ProtocolMismatch
 from host.frames import DELIMITER, Frame, FrameReceiver, encode
@@ -55,12 +56,23 @@ class Ticket:
 
 @dataclass
 class Statistics:
-    """What a session counted on the host's side."""
+    """What a session counted on the host's side.
+
+    Attributes
+    ----------
+    sent, repeated : int
+        Requests, and those of them that were sent again, each time counted.
+    damaged, ignored : int
+        Pieces of what came that were no frame, and frames that were not the one waited for.
+    longest_wait : float
+        Seconds; the longest time in which a request waited and no answer was taken.
+    """
 
     sent: int = 0
     repeated: int = 0
     damaged: int = 0
     ignored: int = 0
+    longest_wait: float = 0.0
 
 
 class Session:
@@ -76,7 +88,8 @@ class Session:
         Repetitions without progress before `DeviceTimeout`: a call that makes no progress
         ends after at most ``(retries + 1) * timeout`` seconds, plus the line's time.
     seconds_per_byte : float
-        The line's time, added to the time-out for the bytes in flight.
+        The line's time, added to the time-out for the bytes on the line, and for the responses
+        that the device may send again before it comes to the next one.
     """
 
     def __init__(
@@ -97,6 +110,7 @@ class Session:
         self._credit: tuple[int, int] | None = None
         self._attempts = 0
         self._deadline = 0.0
+        self._waiting_since = 0.0
         self._nudged: int | None = None
         self._oddity = ""
         self._failure: DeviceError | None = None
@@ -227,6 +241,7 @@ class Session:
         self._next = (self._next + 1) % 256
         if not self._in_flight:
             self._attempts = 0
+            self._waiting_since = self._transport.now()
         self._in_flight.append(ticket)
         self.statistics.sent += 1
         # An empty frame first, whenever the line was idle: it ends what noise may have begun.
@@ -256,13 +271,21 @@ class Session:
         self._fill_line(DELIMITER)
 
     def _restart_clock(self) -> None:
-        line_bytes = sum(sum(ticket.costs) for ticket in self._in_flight)
-        allowance = self._timeout + 2 * self._seconds_per_byte * line_bytes
+        on_line = islice(self._in_flight, self._on_line)
+        line_bytes = 2 * sum(sum(ticket.costs) for ticket in on_line)
+        if self._credit is not None:
+            # The device may be sending again all responses that it keeps. Asked once more before
+            # it is done, it would begin anew after them, and never come to what is waited for.
+            line_bytes += self._credit[1]
+        allowance = self._timeout + self._seconds_per_byte * line_bytes
         self._deadline = self._transport.now() + allowance
 
     def _pump(self) -> None:
         """Receive for a while; repeat what is unanswered if nothing moves."""
-        left = self._deadline - self._transport.now()
+        now = self._transport.now()
+        waited = now - self._waiting_since
+        self.statistics.longest_wait = max(self.statistics.longest_wait, waited)
+        left = self._deadline - now
         if left <= 0:
             self._give_up_or_repeat()
             return
@@ -280,6 +303,7 @@ class Session:
         if len(self._in_flight) < waiting:
             self._attempts = 0
             self._nudged = None
+            self._waiting_since = self._transport.now()
             self._restart_clock()
             self._fill_line()
         if lost and self._in_flight and self._nudged != self._in_flight[0].sequence:

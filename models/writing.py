@@ -8,7 +8,7 @@ import os
 import tempfile
 from pathlib import Path
 
-__all__ = ["check_folder", "check_output", "write_whole"]
+__all__ = ["check_folder", "check_output", "replace_between", "write_whole"]
 
 
 def write_whole(path: str | os.PathLike[str], data: bytes | str) -> None:
@@ -42,6 +42,25 @@ def write_whole(path: str | os.PathLike[str], data: bytes | str) -> None:
             raise
     except OSError as error:
         raise OSError(error.errno, error.strerror or str(error), str(target)) from error
+
+
+def replace_between(text: str, begin: str, end: str, part: str) -> str:
+    """Return a document with what stands between two marks replaced.
+
+    Raises
+    ------
+    ValueError
+        If the document does not hold the two marks once each, in that order.
+    """
+    found = text.count(begin), text.count(end)
+    if found != (1, 1) or text.index(begin) > text.index(end):
+        raise ValueError(
+            f"expected {begin!r} and after it {end!r}, once each, found {found[0]} and {found[1]}"
+            + (", the end first" if found == (1, 1) else "")
+        )
+    before, rest = text.split(begin)
+    after = rest.split(end)[1]
+    return f"{before}{begin}\n\n{part.strip()}\n\n{end}{after}"
 
 
 def check_folder(folder: Path) -> None:

@@ -55,6 +55,18 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--packed", action="store_true", help="five weights in a byte of the store")
     made.add_argument("--clock-hz", type=float, default=48e6, help="clock (default 48e6)")
     made.add_argument("--baud", type=float, default=3e6, help="UART baud rate (default 3e6)")
+    made.add_argument(
+        "--baud-error",
+        type=float,
+        default=0.0,
+        metavar="PERCENT",
+        help="how much faster the host's side of the line is than the board's",
+    )
+    made.add_argument(
+        "--lockstep",
+        action="store_true",
+        help="run only as far as the client says (sim/lockstep.py), not freely",
+    )
     made.add_argument("--port", type=_port, default=0, help="TCP port (default 0: any free one)")
     made.add_argument("--seed", type=int, default=1, help="seed of SPRAM's first contents")
     made.add_argument("--trace", metavar="FILE", help="write a VCD waveform file")
@@ -195,7 +207,9 @@ def main(arguments: list[str] | None = None) -> int:
     command = [
         str(program),
         *("--port", str(options.port), "--seed", str(options.seed)),
-        *("--clock-hz", repr(options.clock_hz), "--baud", repr(options.baud)),
+        *("--clock-hz", repr(options.clock_hz)),
+        *("--baud", repr(options.baud * (1 + options.baud_error / 100))),
+        *(["--lockstep"] if options.lockstep else []),
         *(["--trace", options.trace] if options.trace else []),
         *(["--cycles"] if options.cycles else []),
         *(["--exit-on-eof"] if options.exit_on_eof else []),

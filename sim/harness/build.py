@@ -23,7 +23,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HARNESS = Path(__file__).resolve().parent
-SOURCES = (HARNESS / "board.cpp", HARNESS / "sb_spram256ka.v")
+SOURCES = tuple(
+    HARNESS / name for name in ("board.cpp", "line.h", "server.h", "lockstep.h", "sb_spram256ka.v")
+)
 TOP = "system"
 OLDEST_VERILATOR = (5, 20)
 
@@ -182,7 +184,7 @@ def _compile(
             str(tool.script), "--cc", "--exe", "--build", "-j", "2",
             "--top-module", top, "--prefix", "Vsystem", "--Mdir", str(work / "obj"),
             "-O3", "--x-assign", "fast", "--x-initial", "unique", "--assert",
-            "-Wno-fatal", "-Wno-lint", "-Wno-style", "--timescale", "1ns/1ps",
+            "-DADDGATE_BOARD", "-Wno-fatal", "-Wno-lint", "-Wno-style", "--timescale", "1ns/1ps",
             *(["--trace"] if trace else []),
             "-CFLAGS", "-O2 -std=c++20", "-o", "board",
             str(work / "system.v"), *spram, str(HARNESS / "board.cpp"),

@@ -70,38 +70,3 @@ class FakeLine:
     def _check(self) -> None:
         if self.unplugged_at is not None and self.clock >= self.unplugged_at:
             raise LinkError("the connection to fake broke: unplugged")
-
-
-class Faults:
-    """Faults that hit one byte in `every`, drawn from a seed."""
-
-    KINDS = ("flip", "drop", "double", "garbage", "swap", "truncate")
-
-    def __init__(self, kind: str, every: int, seed: int) -> None:
-        assert kind in self.KINDS
-        self.kind, self.every, self.count = kind, every, 0
-        self.random = random.Random(f"{kind} {seed}")
-        self.enabled = True
-
-    def __call__(self, data: bytes) -> bytes:
-        out = bytearray()
-        skip = 0
-        for byte in data:
-            if skip:
-                skip -= 1
-                continue
-            if not self.enabled or self.random.randrange(self.every):
-                out.append(byte)
-                continue
-            self.count += 1
-            if self.kind == "flip":
-                out.append(byte ^ 1 << self.random.randrange(8))
-            elif self.kind == "double":
-                out += bytes((byte, byte))
-            elif self.kind == "garbage":
-                out += bytes((byte,)) + self.random.randbytes(self.random.randint(1, 40))
-            elif self.kind == "swap" and out:
-                out.insert(len(out) - 1, byte)
-            elif self.kind == "truncate":
-                skip = self.random.randint(1, 30)
-        return bytes(out)

@@ -6,7 +6,8 @@ import pytest
 from host.errors import DeviceError
 from models.golden import GoldenModel
 from models.random_networks import random_inputs, random_network
-from tests.host.fake_line import FakeLine, Faults
+from sim.faults.damage import Faults
+from tests.host.fake_line import FakeLine
 from tests.host.helpers import fake_device, open_over
 
 

@@ -4,9 +4,11 @@ import pytest
 
 from host.errors import DeviceTimeout, LinkError, ProtocolMismatch
 from host.frames import Frame, encode
+from host.session import Session
 from models.protocol import MAX_RESPONSE_PAYLOAD, Command
 from models.random_networks import random_network
-from tests.host.fake_line import FakeLine, Faults
+from sim.faults.damage import Faults
+from tests.host.fake_line import FakeLine
 from tests.host.helpers import fake_device, open_session
 
 NETWORK = random_network(1, inputs=3, units=(5,))
@@ -129,6 +131,32 @@ def test_a_device_that_falls_silent_later_is_an_error_in_bounded_time():
     assert line.clock - start <= 16 * 0.15 + 0.2
     with pytest.raises(DeviceTimeout):
         session.request(Command.COUNTERS, b"", 64)
+
+
+def test_nothing_is_repeated_while_the_device_may_be_sending_its_ring_again():
+    """A slow line: asked again before it has sent all it keeps, the device would begin anew."""
+    line = FakeLine(fake_device())
+    session = Session(line, timeout=0.15, retries=3, seconds_per_byte=10 / 9600)
+    session.open()
+    session.set_credit(511, 511)
+    line.device = None
+    start, sent = line.clock, []
+    line.send = lambda data: sent.append(line.clock - start)
+    with pytest.raises(DeviceTimeout):
+        session.request(Command.RESET)
+    assert len(sent) == 4
+    assert sent[1] >= 0.15 + 511 * 10 / 9600
+
+
+def test_the_longest_wait_for_an_answer_is_counted():
+    line = FakeLine(fake_device())
+    session = open_session(line, timeout=0.15, retries=3)
+    session.request(Command.COUNTERS, b"", 64)
+    assert session.statistics.longest_wait < 0.15
+    line.device = None
+    with pytest.raises(DeviceTimeout):
+        session.request(Command.COUNTERS, b"", 64)
+    assert 4 * 0.15 <= session.statistics.longest_wait < 4 * 0.16
 
 
 def test_unplugging_is_an_error():

@@ -1,0 +1,1 @@
+"""Faults on the line, injected and counted: `python -m sim.faults`."""
