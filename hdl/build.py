@@ -10,7 +10,7 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -109,6 +109,7 @@ def build(
     start = time.monotonic()
     target = board.clock.target_mhz if clock_mhz is None else clock_mhz
     pll = pll_settings(board.clock.input_mhz, target, board.pll)
+    top = Top(board, pll, make_system(plan, board, target))
     try:
         flow.check_output(output, flow.products(board))
     except OSError as error:
@@ -117,7 +118,6 @@ def build(
         ) from error
     progress("checking tools (the first use compiles them, about a minute) ...")
     tools = find_toolchain(toolchain)
-    top = Top(board, pll, make_system(plan, board, target))
     with flow.work_folder(output) as folder:
         run = flow.Flow(board, tools, float(target), 1 if seed is None else seed, folder, progress)
         report = _header(board, plan, float(target), toolchain, tools.versions(), run.seed)
@@ -202,6 +202,7 @@ def _header(
             "preloaded": parameters.image is not None,
         },
         "flash": None if board.flash is None else asdict(board.flash),
+        "baud": board.link.baud,
         "target_mhz": target,
         "seed": seed,
         "toolchain": toolchain,
@@ -254,6 +255,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--clock", type=_mhz, metavar="MHz", help="clock of the engine (default: the board's)"
     )
     parser.add_argument(
+        "--baud",
+        type=int,
+        metavar="N",
+        help="baud rate of the link, such as 1000000 (default: the board's)",
+    )
+    parser.add_argument(
         "--toolchain",
         choices=TOOLCHAINS,
         default="yowasp",
@@ -293,6 +300,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     try:
         board = load_board(options.board)
+        if options.baud is not None:
+            board = replace(board, link=replace(board.link, baud=options.baud))
         network = None if options.network == "none" else load(options.network)
         word_format = WordFormat(options.events, options.packed)
         plan = make_plan(board, network, options.lanes, options.weights, word_format)

@@ -52,7 +52,7 @@ def test_a_board_without_a_good_network_in_its_flash_says_so_and_takes_one(tmp_p
     elif case == "damaged":
         contents[OFFSET + 2000] ^= 4
     else:
-        contents = flash_contents(BITSTREAM, OFFSET, compile_image(NETWORK, 12))
+        contents = bytearray(flash_contents(BITSTREAM, OFFSET, compile_image(NETWORK, 12)))
     flash = "none" if case == "erased" else "failed"
     x = random_inputs(2, NETWORK, 2, 8)
     with LockstepBoard("--flash", str(written(tmp_path, contents))) as board:

@@ -72,7 +72,7 @@ class Artefacts:
 
     @property
     def baud(self) -> int:
-        return self.board.link.baud
+        return int(self.report["baud"])
 
     @property
     def clock_hz(self) -> float:

@@ -16,6 +16,7 @@ import hdl.build
 from hdl.boards import CONSTRAINTS, load_board
 from hdl.build import BuildError, build, main
 from hdl.plan import make_plan
+from hdl.toolchain import ToolError
 from tests.hdl.tiny import Tiny
 
 BOARD = load_board("icebreaker")
@@ -75,6 +76,7 @@ def test_report_tells_what_was_reached(built):
     assert report["board"] == "icebreaker" and report["device"] == "iCE40UP5K-sg48"
     assert (report["lanes"], report["weights"]) == (16, "bram")
     assert report["ebr"] == 1 and report["spram"] == 0
+    assert report["baud"] == 3_000_000
     assert report["dsp"] == report["multiplier_cells"] == 0
     assert 0 < report["logic_cells"] < 200 and report["available"]["logic_cells"] == 5280
     assert report["clock_mhz"] >= report["target_mhz"] == 48 and report["seed"] == 1
@@ -230,6 +232,22 @@ def test_real_engine_does_not_depend_on_hash_order():
     assert len(digests) == 1 and len(digests.pop()) == 64
 
 
+@pytest.mark.parametrize("baud", [1_000_000, 1_500_000, 2_000_000, 3_000_000])
+def test_link_of_another_rate(monkeypatch, capsys, tmp_path, baud):
+    """Up to the tools: what they would build has the rate that was asked for, exactly."""
+    seen = {}
+
+    def prepared(self, top):
+        seen["divisor"] = top._system.link.divisor
+        raise ToolError("enough", tool="none")
+
+    monkeypatch.setattr(hdl.build.flow.Flow, "prepare", prepared)
+    arguments = ["--board", "icebreaker", "--baud", str(baud), "--output", str(tmp_path / "out")]
+    assert main(arguments) == 1
+    assert "enough" in capsys.readouterr().err
+    assert seen["divisor"] * baud == 48_000_000
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -239,6 +257,8 @@ def test_real_engine_does_not_depend_on_hash_order():
         (["--board", "icebreaker", "--lanes", "28"], "28 lanes need 28 block RAMs"),
         (["--board", "icebreaker", "--lanes", "14"], "a multiple of 4 and at least 12, not 14"),
         (["--board", "icebreaker", "--lanes", "20"], "20 lanes need 6 SPRAMs, there are 4"),
+        (["--board", "icebreaker", "--baud", "30000000"], "needs a clock of at least 120000000 Hz"),
+        (["--board", "icebreaker", "--baud", "0"], "must be positive"),
         (["--board", "icebreaker", "--lanes", "0"], "a multiple of 4 and at least 12, not 0"),
         (["--board", "icebreaker", "--lanes", "-4"], "a multiple of 4 and at least 12, not -4"),
     ],
