@@ -105,6 +105,8 @@ class FakeDevice:
         return out
 
     def _receive(self, encoded: bytes) -> None:
+        if len(encoded) == 1:  # nothing has been decoded yet: no frame, no error
+            return
         try:
             raw = cobs.decode(encoded)
         except cobs.DecodeError:
@@ -206,26 +208,29 @@ class FakeDevice:
     def _identify(self, payload: bytes) -> bytes:
         self._length(payload, 0)
         o = self.options
-        crc = zlib.crc32(self._words(self.image_words))
+        words = 0 if self.network is None else self.image_words
+        crc = zlib.crc32(self._words(words))
         size = word_bytes(o.lanes, o.word_format) + o.unknown_bytes
         head = (o.version, o.lanes, o.fraction_bits, size, o.store_words)
         sizes = (128, 256, 512, 112, o.rx_capacity, o.tx_capacity, 48000)
         flags = int(self.network is not None) | 2
         flags |= 4 * o.word_format.packed | 8 * (o.word_format.events == 1) | o.flash_flags
-        return struct.pack("<4BI6HIBII", *head, *sizes, flags, self.image_words, crc)
+        return struct.pack("<4BI6HIBII", *head, *sizes, flags, words, crc)
 
     def _write(self, payload: bytes) -> bytes:
         size = word_bytes(self.options.lanes, self.options.word_format)
-        if len(payload) < 2 + size or (len(payload) - 2) % size:
+        if len(payload) < 3:
             raise Refusal(Status.BAD_LENGTH)
         address = int.from_bytes(payload[:2], "little")
-        count = (len(payload) - 2) // size
+        count, part = divmod(len(payload) - 2, size)
         if address + count > self.options.store_words:
             raise Refusal(Status.BAD_ARGUMENT)
         self.network = None
         for index in range(count):
             word = payload[2 + index * size : 2 + (index + 1) * size]
             self.store[address + index] = int.from_bytes(word, "little")
+        if part:  # its whole words are written nevertheless
+            raise Refusal(Status.BAD_LENGTH)
         return b""
 
     def _activate(self, payload: bytes) -> bytes:
@@ -301,6 +306,8 @@ class FakeDevice:
             raise Refusal(Status.BAD_LENGTH)
         region, offset = struct.unpack("<BH", payload[:3])
         values = self._region(region).copy()
+        if len(payload[3:]) % values.itemsize:
+            raise Refusal(Status.BAD_LENGTH)
         data = np.frombuffer(payload[3:], values.dtype)
         if offset + len(data) > len(values):
             raise Refusal(Status.BAD_ARGUMENT)
