@@ -30,7 +30,7 @@ def board():
 @pytest.mark.parametrize("way", ["to_device", "to_host"])
 @pytest.mark.parametrize("kind", Faults.KINDS)
 def test_every_answer_is_right_or_an_error(board, kind, way):
-    found = run(board, kind, every=150, steps=STEPS, ways=(way,))
+    found = run(board, kind, every=200, steps=STEPS, ways=(way,))
     print(found)
     assert found.steps == STEPS
     assert found.injected > 3
@@ -54,8 +54,8 @@ def test_rare_faults_are_not_seen_by_the_caller(board, kind):
 
 @pytest.mark.parametrize("kind", ACCIDENTS)
 def test_an_accident_is_an_error_and_a_new_session_goes_on(board, kind):
-    found = run(board, kind, every=1, steps=4 * STEPS)
-    assert found.steps == 4 * STEPS
+    found = run(board, kind, every=1, steps=2 * STEPS)
+    assert found.steps == 2 * STEPS
     assert 0 < found.raised == found.injected
 
 

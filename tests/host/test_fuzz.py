@@ -20,6 +20,7 @@ from models.random_networks import random_inputs, random_network
 from models.spec import FRACTION_BITS
 from models.word_format import WordFormat
 from tests.host.fake_line import FakeLine
+from tests.host.garbage import garbage
 from tests.host.helpers import fake_device, open_session
 
 BYTES = int(os.environ.get("ADDGATE_FUZZ_BYTES", "100000"))
@@ -38,20 +39,14 @@ def examples(mean_bytes):
     )
 
 
-frames = st.builds(
-    Frame,
-    st.integers(0, 255),
-    st.integers(0, 255),
-    st.integers(0, 255),
-    st.binary(max_size=300),
-)
-pieces = st.one_of(
-    st.binary(max_size=300), frames.map(encode), frames.map(lambda frame: encode(frame)[:-3])
-)
-streams = st.lists(pieces, min_size=10, max_size=20).map(b"".join)
+#: Bytes of an example that is made of a seed.
+LENGTH = 2500
+
+seeds = st.integers(0, (1 << 64) - 1)
+streams = st.builds(lambda seed, some: garbage(seed, LENGTH, True) + some, seeds, st.binary())
 
 
-@examples(2500)
+@examples(LENGTH)
 @given(data=streams, cuts=st.lists(st.integers(1, 700), min_size=1, max_size=20))
 def test_frames_are_found_in_any_bytes_in_any_pieces(data, cuts):
     expected, damaged = [], 0
@@ -74,14 +69,15 @@ def test_frames_are_found_in_any_bytes_in_any_pieces(data, cuts):
     assert receiver.feed(DELIMITER + encode(good))[-1] == good
 
 
-@examples(100)
-@given(piece=st.binary(min_size=1, max_size=300))
-def test_what_is_decoded_is_what_would_be_encoded(piece):
-    frame = decode(piece)
-    if frame is not None:
-        raw = cobs.decode(piece)
-        assert crc16(raw[:-2]) == int.from_bytes(raw[-2:], "little")
-        assert cobs.decode(encode(frame)[:-1]) == raw
+@examples(LENGTH)
+@given(data=streams)
+def test_what_is_decoded_is_what_would_be_encoded(data):
+    for piece in data.split(DELIMITER):
+        frame = decode(piece)
+        if frame is not None:
+            raw = cobs.decode(piece)
+            assert crc16(raw[:-2]) == int.from_bytes(raw[-2:], "little")
+            assert cobs.decode(encode(frame)[:-1]) == raw
 
 
 class Hostile(FakeLine):
@@ -99,7 +95,7 @@ class Hostile(FakeLine):
         return piece
 
 
-@examples(2500)
+@examples(LENGTH)
 @given(data=streams)
 def test_a_line_of_garbage_is_an_error_in_bounded_time(data):
     line = Hostile(data)
@@ -110,7 +106,7 @@ def test_a_line_of_garbage_is_an_error_in_bounded_time(data):
     assert line.clock < 2 * 4 * 0.16 + len(data) * 10 / 3e6
 
 
-@examples(2500)
+@examples(LENGTH)
 @given(data=streams)
 def test_garbage_before_answers_costs_no_answer_or_is_an_error(data):
     """What another program left, and what it still says, while a session is open."""

@@ -1,5 +1,7 @@
 """Damage and its report: what is drawn, what a line does with it, and what the program says."""
 
+import re
+
 import pytest
 
 from host.errors import DeviceTimeout
@@ -176,6 +178,15 @@ def test_the_table_goes_into_the_document(monkeypatch, tmp_path):
     assert status == 0
     assert "| device reset |" in text and "old" not in text
     assert text.startswith("before\n") and text.endswith("after\n")
+
+
+def test_the_document_holds_a_row_for_each_case():
+    text = program.DOCUMENT.read_text()
+    part = text[text.index(program.BEGIN) : text.index(program.END)]
+    rows = [re.split(r" *\| *", line)[1:3] for line in part.splitlines() if line.startswith("| ")]
+    assert rows[1:] == [
+        [program.MEANINGS[case.kind], case.rate] for case in program.cases(list(program.MEANINGS))
+    ]
 
 
 @pytest.mark.parametrize("steps", ["0", "12", "many"])
