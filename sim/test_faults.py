@@ -72,10 +72,6 @@ def test_a_baud_rate_that_is_far_off_gets_nothing_through():
         board.session(board.connect())
 
 
-@pytest.mark.xfail(
-    reason="hdl/link/receiver.py expects sequence number 0 from power-up on, before any SYNC; "
-    "one reset in 256 meets a request with that number, which then runs from a zero state"
-)
 def test_a_device_that_was_reset_takes_no_request_before_a_sync(board):
     network = random_network(1, inputs=5, units=(12,), outputs=4, mode="every")
     x = random_inputs(1, network, 1, 8)

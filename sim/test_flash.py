@@ -7,9 +7,11 @@ import pytest
 
 from host.device import Device
 from host.flash import flash_contents
+from host.frames import DELIMITER, Frame, FrameReceiver, encode
 from models import file
 from models.golden import GoldenModel
 from models.image import compile_image
+from models.protocol import Command
 from models.random_networks import random_inputs
 from sim.lockstep import LockstepBoard
 
@@ -31,6 +33,11 @@ def test_a_board_with_a_network_in_its_flash_answers_without_a_load(tmp_path):
     x = random_inputs(1, NETWORK, 5, 8)
     with LockstepBoard("--flash", str(contents)) as board:
         line = board.connect()
+        # A host that does not know of the power-up must not go on where the flash's requests ended.
+        for number in range(256):
+            line.send(DELIMITER + encode(Frame(number, number, Command.COUNTERS)))
+            answers = FrameReceiver().feed(line.receive(0.0005))
+            assert Command.COUNTERS not in [answer.code for answer in answers], number
         for _ in range(2):
             identity = board.engine(line).identify()
             assert (identity.flash, identity.network_valid) == ("loaded", True)

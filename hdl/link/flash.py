@@ -58,6 +58,8 @@ class FlashReader(wiring.Component):
         Valid for one cycle.
     busy : Out(1)
         Until the image's end.
+    ended : Out(1)
+        Strobe: it is over.
     network_valid : In(1)
         The engine has a network.
     loaded : Out(1)
@@ -69,6 +71,7 @@ class FlashReader(wiring.Component):
     pins: Out(FLASH_PINS)
     bytes: Out(stream.Signature(8, always_ready=True))
     busy: Out(1, init=1)
+    ended: Out(1)
     network_valid: In(1)
     loaded: Out(1)
     failed: Out(1)
@@ -126,6 +129,7 @@ class FlashReader(wiring.Component):
         m.d.sync += whole.eq(byte_ends & reading & self.busy)
         with m.If(self.bytes.valid):
             m.d.sync += [at_start.eq(shift == 0), present.eq(1)]
+        m.d.sync += self.ended.eq(end & self.busy)
         with m.If(end & self.busy):
             m.d.sync += [
                 self.busy.eq(0),

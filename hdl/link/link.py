@@ -105,6 +105,8 @@ class Link(wiring.Component):
                 decoder.bytes.valid.eq(flash.bytes.valid | (uart.valid & ~flash.busy)),
                 decoder.bytes.payload.eq(Mux(flash.busy, flash.bytes.payload, uart.payload)),
                 receiver.framing_error.eq(uart_receiver.framing_error & ~flash.busy),
+                # A host's next request must not pass for one that follows the flash's.
+                receiver.forget.eq(flash.ended),
                 flash.network_valid.eq(self.engine.network_valid),
                 commands.flash_loaded.eq(flash.loaded),
                 commands.flash_failed.eq(flash.failed),

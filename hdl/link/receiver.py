@@ -24,6 +24,9 @@ LENGTH_BITS = BUFFER_ADDRESS_BITS + 1
 FIRST_LENGTH = -1 - HEADER_BYTES - CRC_BYTES
 
 
+#: No sequence number is this: from power-up until a SYNC, and after `forget`.
+NOTHING_EXPECTED = 0x100
+
 #: Where the count of shifts rests: eight of them, and one cycle to take a new byte.
 IDLE_COUNT = 9
 
@@ -73,6 +76,8 @@ class FrameReceiver(wiring.Component):
         are not told apart.
     error_counted : In(1)
         Strobe: one less.
+    forget : In(1)
+        Strobe, between two frames: accept nothing but a SYNC, as after power-up.
     """
 
     frames: In(stream.Signature(FrameItem, always_ready=True))
@@ -86,6 +91,7 @@ class FrameReceiver(wiring.Component):
     restart: Out(1)
     link_errors: Out(ERROR_BITS)
     error_counted: In(1)
+    forget: In(1)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -155,7 +161,7 @@ class FrameReceiver(wiring.Component):
             m.d.sync += [older.eq(Cat(newer[-1], older)), crc.eq((crc << 1) ^ taps)]
         with m.If(crc_clear):
             m.d.sync += crc.eq(CRC16_INIT)
-        expected = Signal(8)
+        expected = Signal(9, init=NOTHING_EXPECTED)
         in_sequence = Signal(reset_less=True)
         sync = Signal(reset_less=True)
         bad = Signal(reset_less=True)
@@ -199,6 +205,9 @@ class FrameReceiver(wiring.Component):
             self.repeat.eq(0),
             self.restart.eq(0),
         ]
+
+        with m.If(self.forget):
+            m.d.sync += expected.eq(NOTHING_EXPECTED)
 
         m.submodules.fsm = fsm = OneHot(m, init="REWIND")
         with fsm.state("REWIND"):
@@ -266,7 +275,7 @@ class FrameReceiver(wiring.Component):
             m.d.comb += rewind.eq(1)
             m.d.sync += [
                 committed.eq(write_pointer),
-                expected.eq(self.sequence + 1),
+                expected.eq((self.sequence + 1)[:8]),
                 self.restart.eq(sync),
             ]
             fsm.go("LENGTH_LOW")

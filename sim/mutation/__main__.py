@@ -58,6 +58,7 @@ _LINK = (
     "sim/test_link.py",
     "sim/test_link_uart.py",
     "sim/test_system.py",
+    "sim/test_flash.py",
     "tests/host/test_board.py",
 )
 _FIRST = {

@@ -677,6 +677,18 @@ FAULTS = (
         "Cat(self.network_valid, Const(0, 3)",
         "Cat(Const(1, 4)",
     ),
+    Fault(
+        "requests are taken before a SYNC",
+        RECEIVER,
+        "Signal(9, init=NOTHING_EXPECTED)",
+        "Signal(9)",
+    ),
+    Fault(
+        "requests may follow the flash's",
+        LINK,
+        "receiver.forget.eq(flash.ended)",
+        "receiver.forget.eq(0)",
+    ),
     Fault("flash is read from 0", FLASH, "self.offset.to_bytes(3", "(0).to_bytes(3"),
     Fault("flash is not woken up", FLASH, "(byte[:_PREAMBLE_BITS] == RELEASE_BYTE)", "0"),
     Fault("flash is read before it is awake", FLASH, "31, 1, 27", "8, 1, 4"),

@@ -13,13 +13,19 @@ from tests.hdl.link.bench import get, pause, simulate, wait
 RESET = int(Command.RESET)
 #: Cycles between bytes: the receiver assumes at least twenty.
 GAP = 20
+#: Cycles from a SYNC to what follows it; it has been read by then.
+AFTER_SYNC = 100
 
 
 class Bench:
     """Feeds frames (before COBS) and parses what comes out of the buffer."""
 
-    def __init__(self, frames, seed=0, hold=0):
-        """`frames` are bytes, or cycles to wait; nothing is read in the first `hold` cycles."""
+    def __init__(self, frames, seed=0, hold=0, synced=True):
+        """`frames` are bytes, or cycles to wait; nothing is read in the first `hold` cycles.
+
+        Before them a SYNC is sent and read, unless not `synced`: then 0 is expected.
+        """
+        self.synced = synced
         self.dut = FrameReceiver()
         self.frames = frames
         self.rng = random.Random(seed)
@@ -30,10 +36,14 @@ class Bench:
         self.restarts = []
         self.errors = 0
         simulate(self.dut, self._feed, background=[self._read, self._watch])
+        if synced:
+            assert self.restarts.pop(0) == 255
+            assert self.requests.pop(0) == stored(255, Command.SYNC, b"in")
 
     async def _feed(self, ctx):
         await wait(ctx, GAP)
-        for frame in self.frames:
+        first = [raw(255, Command.SYNC, b"in"), AFTER_SYNC] if self.synced else []
+        for frame in [*first, *self.frames]:
             if isinstance(frame, int):
                 await wait(ctx, frame)
                 continue
@@ -50,12 +60,17 @@ class Bench:
         return await get(ctx, self.dut.requests)
 
     async def _read(self, ctx):
+        if self.synced:
+            await self._request(ctx)
         if self.hold:
-            await wait(ctx, self.hold)
+            await wait(ctx, self.hold + AFTER_SYNC)
         while True:
-            length = await self._byte(ctx) | (await self._byte(ctx) & 3) << 8
-            count = (length + 1) % 1024 + 2
-            self.requests.append(bytes([await self._byte(ctx) for _ in range(count)]))
+            await self._request(ctx)
+
+    async def _request(self, ctx):
+        length = await self._byte(ctx) | (await self._byte(ctx) & 3) << 8
+        count = (length + 1) % 1024 + 2
+        self.requests.append(bytes([await self._byte(ctx) for _ in range(count)]))
 
     async def _watch(self, ctx):
         dut = self.dut
@@ -200,3 +215,12 @@ def test_damage_that_is_counted_while_the_next_one_comes_is_not_lost(offset):
         assert ctx.get(dut.link_errors) == 1
 
     simulate(dut, drive)
+
+
+@pytest.mark.parametrize("number", [0, 1, 128, 255])
+def test_nothing_but_a_sync_is_accepted_after_power_up(number):
+    """A host that does not know of a reset must not go on as if there had been none."""
+    bench = Bench([raw(number), raw(9, Command.SYNC, b"ab"), raw(10)], synced=False)
+    assert bench.requests == [stored(9, 0, b"ab"), stored(10)]
+    assert bench.restarts == [9]
+    assert (bench.repeats, bench.errors) == (1, 0)
