@@ -161,7 +161,9 @@ class RestHarness(Harness):
         m.d.sync += busy.eq(Mux(resting | drain, 0, Mux(busy == GAP, GAP, busy + 1)))
         self.claim(busy < REST, "the receiver does not come to rest")
         # While it waits it stays as it is, however long.
-        waits = self.before(resting & (inside["count"] == IDLE_COUNT) & ~valid)
+        idle = resting & (inside["count"] == IDLE_COUNT) & ~valid
+        self.assume(implies(receiver.forget, idle))  # as it is meant
+        waits = self.before(idle & ~receiver.forget)
         registers = Cat(
             inside["newer"], inside["older"], inside["count"], inside["length"],
             inside["write_pointer"], inside["in_sequence"], inside["sync"], inside["expected"],
