@@ -68,7 +68,7 @@ class Emulator:
     weights : str
         "spram" or "bram".
     clock_hz : int
-        Only reported.
+        At least 1; seconds are reckoned with it.
     store_words : int, optional
         Size of the weight store, where the board's differs from the usual one.
     events : int
@@ -92,6 +92,8 @@ class Emulator:
             raise ValueError(
                 f"lanes must be a multiple of {LANE_STEP} and at least {MIN_LANES}, not {lanes}"
             )
+        if clock_hz < 1:
+            raise ValueError(f"clock_hz must be at least 1, not {clock_hz}")
         form = WordFormat(events, packed)
         words = default_store_words(weights, lanes, form) if store_words is None else store_words
         self._capacity = Capacity(lanes, words, word_format=form)

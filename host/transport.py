@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import select
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -62,7 +63,10 @@ class SerialTransport:
             )
         except (serial.SerialException, OSError, ValueError) as error:
             raise _open_error(where, error) from error
-        quicken(where)
+        if not quicken(where):
+            # Whoever may not write the setting may still ask the kernel, where it is Linux.
+            with suppress(AttributeError, NotImplementedError, OSError, ValueError):
+                self._port.set_low_latency_mode(True)
         try:
             self._descriptor: int | None = self._port.fileno()
         except (AttributeError, OSError):

@@ -40,6 +40,12 @@ def test_identity_tells_what_became_of_the_network_in_the_flash(flags, flash):
         assert device.identify().flash == flash
 
 
+@pytest.mark.parametrize("clock_hz", [0, -1])
+def test_an_emulator_has_a_clock(clock_hz):
+    with pytest.raises(ValueError, match="clock_hz must be at least 1"):
+        device_for("emulator", clock_hz=clock_hz)
+
+
 def test_an_emulator_has_no_flash():
     with device_for("emulator", NETWORK) as device:
         assert device.identify().flash == "none"
