@@ -135,8 +135,11 @@ def power_up(contents, early=b""):
 
     async def bench(ctx):
         ctx.set(link.rx, 1)
+        # Well within what is read.
+        await wait(ctx, 60 * 8 * BIT_CYCLES)
         await send(ctx, early)
-        await wait(ctx, (32 + len(contents) + 1) * 8 * BIT_CYCLES - 10 * DIVISOR * len(early))
+        rest = max(0, len(contents) + 1 - 28)
+        await wait(ctx, rest * 8 * BIT_CYCLES - 10 * DIVISOR * len(early))
         received.clear()
         await send(ctx, b"\0" + request(77, Command.SYNC, b"ab"))
         await send(ctx, request(78, Command.IDENTIFY, acknowledge=78))
