@@ -88,7 +88,8 @@ class FrameTransmitter(wiring.Component):
     repeats ten requests does not get the answers ten times. While frames are sent again none
     is freed: `send` walks behind `committed`, and `tail` must not overtake it.
 
-    Assumption: the host acknowledges only what it has received.
+    Only what has been sent is freed, whatever the host acknowledges: an acknowledgement of more
+    holds for the rest as it is sent.
 
     Latency: a response's first byte goes out after its end was taken. Throughput: the UART's;
     freeing takes three cycles a byte.
@@ -150,7 +151,7 @@ class FrameTransmitter(wiring.Component):
         again = Signal()
         repeating = Signal()
         m.d.sync += [
-            freeable.eq(known & ~repeating & ~(wanted - oldest)[7]),
+            freeable.eq(known & ~repeating & ~(wanted - oldest)[7] & (tail != send)),
             unsent.eq(send != encoder.committed),
         ]
         with m.If(self.acknowledged):

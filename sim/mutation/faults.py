@@ -684,6 +684,12 @@ FAULTS = (
         "Signal(9)",
     ),
     Fault(
+        "an acknowledgement frees what was not sent",
+        TRANSMITTER,
+        " & (tail != send)),",
+        "),",
+    ),
+    Fault(
         "requests may follow the flash's",
         LINK,
         "receiver.forget.eq(flash.ended)",

@@ -73,6 +73,7 @@ class FakeDevice:
         self.partial = bytearray()
         self.waiting: deque[tuple[int, int, bytes]] = deque()
         self.ring: deque[tuple[int, bytes]] = deque()  # unacknowledged responses, encoded
+        self.wanted: int | None = None  # the host's last acknowledgement since a SYNC
         self.send_index = 0  # next response of the ring to send
         self.sending = b""  # rest of the response that is on the line
 
@@ -95,6 +96,7 @@ class FakeDevice:
         out = b""
         while len(out) < count:
             if not self.sending:
+                self._free()
                 if self.send_index >= len(self.ring):
                     break
                 self.sending = self.ring[self.send_index][1]
@@ -121,6 +123,7 @@ class FakeDevice:
             self.expected = (sequence + 1) % 256
             self.waiting.clear()
             self.ring.clear()
+            self.wanted = None
             self.send_index = 0
             self.frames += 1
             self._reset()
@@ -131,7 +134,8 @@ class FakeDevice:
             return
         if self.expected is None:
             return
-        self._acknowledge(acknowledge)
+        self.wanted = acknowledge
+        self._free()
         if sequence != self.expected:
             self.send_index = 0
             return
@@ -142,15 +146,13 @@ class FakeDevice:
         self.frames += 1
         self.waiting.append((sequence, code, payload))
 
-    def _acknowledge(self, wanted: int) -> None:
-        sequences = [sequence for sequence, _ in self.ring]
-        # Only a number that lies between the oldest kept response and the next one counts.
-        oldest = sequences[0] if sequences else None
-        if oldest is None or (wanted - oldest) % 256 > len(self.ring):
-            return
-        for _ in range((wanted - oldest) % 256):
+    def _free(self) -> None:
+        """Forget what has been sent and is acknowledged; 128 numbers are old, 128 are new."""
+        while self.send_index and self.wanted is not None:
+            if not 0 < (self.wanted - self.ring[0][0]) % 256 < 128:
+                break
             self.ring.popleft()
-            self.send_index = max(0, self.send_index - 1)
+            self.send_index -= 1
 
     def _respond(self, sequence: int, code: int, status: int, payload: bytes) -> None:
         body = bytes([sequence, status, code]) + payload

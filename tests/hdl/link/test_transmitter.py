@@ -142,6 +142,29 @@ def test_old_acknowledgement_is_ignored():
     assert Bench(script).bodies == first + first[3:] * 3
 
 
+@pytest.mark.parametrize("ahead", [1, 2, 5, 100])
+def test_an_acknowledgement_of_what_was_not_sent_frees_no_more_than_was(ahead):
+    """The ring stays whole: what follows goes out, and goes on to be freed and repeated."""
+    first, more = bodies(3), [*bodies(30, 2), b"\1" * 300, *bodies(10, 3)]
+
+    async def script(bench):
+        for body in first:
+            await bench.respond(body)
+        await bench.until_sent()
+        await bench.acknowledge(3 + ahead)
+        await wait(bench.ctx, 1000)
+        for number, body in enumerate(more, 3):
+            await bench.respond(body)
+            await bench.until_sent()
+            await bench.acknowledge(number + 1)
+        await bench.respond(b"last")
+        await bench.until_sent()
+        await bench.acknowledge(3 + len(more), repeat=True)
+        await bench.until_sent()
+
+    assert Bench(script).bodies == [*first, *more, b"last", b"last"]
+
+
 def test_acknowledged_while_it_is_sent_again():
     """What is acknowledged during a repetition is sent to the end and freed then."""
     first = bodies(8, longest=60)
