@@ -173,7 +173,7 @@ PROOFS = (
             "a byte to send is replaced by another while it waits",
             FrameTransmitter,
             "m.d.comb += self.bytes.valid.eq(1)",
-            "m.d.comb += [self.bytes.valid.eq(1), read.addr.eq(tail), read.en.eq(1)]",
+            "m.d.comb += [self.bytes.valid.eq(1), read.addr.eq(send + 1), read.en.eq(1)]",
         ),
         but=" (but for a restart)",
     ),
