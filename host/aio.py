@@ -1,61 +1,106 @@
 """The device for asyncio: the calls of `host.device.Device`, none of which blocks the event loop.
 
 async with await AsyncDevice.open("emulator", network="models/zoo/digits.safetensors") as device:
-    async with aclosing(device.stream(samples())) as results:
-        async for result in results:
-            print(result.label)
+    async for result in device.stream(samples(), ahead=1):
+        print(result.label)
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from concurrent.futures import Future
+from enum import Enum, auto
+from queue import SimpleQueue
+from threading import Thread
 from types import TracebackType
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, TypeVar, cast
 
 from numpy.typing import ArrayLike
 
-from host.device import Device
+from host.device import Device, Results
 from host.engine import Progress
+from host.errors import LinkError
 from host.results import Counters, Identity, Result, State
+from host.sequencer import Pause
 from models.network import Network
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
 Source = Iterable[ArrayLike] | AsyncIterable[ArrayLike]
 
 
+class _End(Enum):
+    END = auto()
+
+
+class _Worker:
+    """A thread that carries out calls in order.
+
+    Unlike an executor's it is a daemon: a program may end though a call still waits for something.
+    """
+
+    def __init__(self) -> None:
+        self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        Thread(target=self._run, name="addgate", daemon=True).start()
+
+    def submit(self, function: Callable[..., T], *arguments: Any) -> Future[T]:
+        """Carry out a call after all that were submitted before, unless it is cancelled by then."""
+        future: Future[T] = Future()
+
+        def call() -> None:
+            if not future.set_running_or_notify_cancel():
+                return
+            try:
+                future.set_result(function(*arguments))
+            except BaseException as error:
+                future.set_exception(error)
+
+        self._calls.put(call)
+        return future
+
+    def end(self) -> None:
+        """End the thread after what was submitted."""
+        self._calls.put(None)
+
+    def _run(self) -> None:
+        while (call := self._calls.get()) is not None:
+            call()
+
+
 class AsyncDevice:
     """A `Device` whose calls are awaited; get one with `AsyncDevice.open`.
 
-    Each call runs in a thread of the device's own, so any number of devices work at the same time.
-    Several tasks may share a device as several threads may share a `Device`.
+    Calls, arguments, results and errors are `Device`'s. They are carried out one after the other
+    in a thread that the device has for itself, so any number of devices work at the same time,
+    and tasks may share one. A call that is cancelled before its turn is not carried out; one at
+    work is finished, and its result dropped. Either way the device is ready for the next call.
 
-    A call that is cancelled is carried out to its end, and what it would have returned is lost;
-    calls after it wait for that. A cancelled or closed generator leaves the device as a closed
-    generator of `Device` does: ready, with what was taken from the source already carried out. To
-    leave a generator early, use ``contextlib.aclosing``: without it Python closes it at some
-    later time, and until then the device refuses other sequences.
+    Parameters
+    ----------
+    device : Device
+        Nobody else may use it from now on; `close` closes it.
     """
 
     def __init__(self, device: Device) -> None:
         self._device = device
-        # Generators wait for their sources, and other calls must not wait for these.
-        self._calls = ThreadPoolExecutor(1, "addgate-call")
-        self._steps = ThreadPoolExecutor(1, "addgate-generator")
+        self._worker = _Worker()
+        self._closing: Future[None] | None = None
 
     @staticmethod
-    async def open(where: str, **options: Any) -> AsyncDevice:
-        """Open a device; see `Device.open`."""
-        opening = asyncio.ensure_future(asyncio.to_thread(Device.open, where, **options))
+    async def open(where: str | os.PathLike[str], **options: Any) -> AsyncDevice:
+        """Open a device; see `Device.open`. If cancelled, what was opened is closed again."""
+        worker = _Worker()
+        opening = worker.submit(lambda: Device.open(where, **options))
         try:
-            return AsyncDevice(await asyncio.shield(opening))
+            return AsyncDevice(await asyncio.wrap_future(opening))
         except asyncio.CancelledError:
-            opening.add_done_callback(_give_back)
+            worker.submit(_close_opened, opening)
             raise
+        finally:
+            worker.end()
 
     @property
     def network(self) -> Network:
@@ -64,63 +109,71 @@ class AsyncDevice:
 
     async def identify(self) -> Identity:
         """See `Device.identify`."""
-        return await self._call(Device.identify)
+        return await self._call(self._device.identify)
 
     async def verify(self) -> None:
         """See `Device.verify`."""
-        await self._call(Device.verify)
+        await self._call(self._device.verify)
 
     async def load(
         self, network: Network | str | os.PathLike[str], progress: Progress | None = None
     ) -> None:
-        """See `Device.load`; `progress` is called in the event loop's thread."""
-        loop = asyncio.get_running_loop()
+        """See `Device.load`.
+
+        `progress` is called in the event loop, always before this returns. What it raises goes to
+        the loop's exception handler.
+        """
+        if progress is None:
+            await self._call(self._device.load, network)
+            return
+        loop, called = asyncio.get_running_loop(), progress
 
         def report(done: int, total: int) -> None:
-            assert progress is not None
-            loop.call_soon_threadsafe(progress, done, total)
+            loop.call_soon_threadsafe(called, done, total)
 
-        await self._call(Device.load, network, None if progress is None else report)
+        await self._call(self._device.load, network, report)
 
     async def reset(self) -> None:
         """See `Device.reset`."""
-        await self._call(Device.reset)
+        await self._call(self._device.reset)
 
     async def step(self, x: ArrayLike, logits: bool = True) -> Result:
         """See `Device.step`."""
-        return await self._call(Device.step, x, logits)
+        return await self._call(self._device.step, x, logits)
 
     async def run(self, sequence: ArrayLike, logits: bool = True) -> Result:
         """See `Device.run`."""
-        return await self._call(Device.run, sequence, logits)
+        return await self._call(self._device.run, sequence, logits)
 
-    def run_many(
-        self, sequences: Source, logits: bool = True, ahead: int = 16
-    ) -> AsyncIterator[Result]:
-        """See `Device.run_many`; `sequences` may be an asynchronous iterable."""
-        return self._generate(Device.run_many, sequences, logits, ahead)
+    def run_many(self, sequences: Source, logits: bool = True, ahead: int = 16) -> AsyncResults:
+        """See `Device.run_many` and `AsyncResults`."""
+        return AsyncResults(self, self._device.run_many, sequences, logits, ahead)
 
-    def stream(self, steps: Source, logits: bool = True, ahead: int = 32) -> AsyncIterator[Result]:
-        """See `Device.stream`; `steps` may be an asynchronous iterable."""
-        return self._generate(Device.stream, steps, logits, ahead)
+    def stream(self, steps: Source, logits: bool = True, ahead: int = 32) -> AsyncResults:
+        """See `Device.stream` and `AsyncResults`."""
+        return AsyncResults(self, self._device.stream, steps, logits, ahead)
 
     async def state(self) -> State:
         """See `Device.state`."""
-        return await self._call(Device.state)
+        return await self._call(self._device.state)
 
     async def set_state(self, state: State) -> None:
         """See `Device.set_state`."""
-        await self._call(Device.set_state, state)
+        await self._call(self._device.set_state, state)
 
     async def counters(self) -> Counters:
         """See `Device.counters`."""
-        return await self._call(Device.counters)
+        return await self._call(self._device.counters)
 
     async def close(self) -> None:
-        """See `Device.close`."""
-        await asyncio.to_thread(self._device.close)
-        self._calls.shutdown(wait=False)
-        self._steps.shutdown(wait=False)
+        """Give the device back, after the call at work; closing twice does nothing.
+
+        Whoever waits for a result meets LinkError when its source gives something.
+        """
+        if self._closing is None:
+            self._closing = self._submit(self._device.close)
+            self._worker.end()
+        await asyncio.shield(asyncio.wrap_future(self._closing))
 
     async def __aenter__(self) -> AsyncDevice:
         return self
@@ -135,85 +188,99 @@ class AsyncDevice:
 
     # -- inside
 
-    async def _call(
-        self, method: Callable[Concatenate[Device, P], T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        work = self._submit(self._calls, lambda: method(self._device, *args, **kwargs))
-        return await asyncio.wrap_future(work)
+    def _submit(self, function: Callable[..., T], *arguments: Any) -> Future[T]:
+        if self._closing is not None:
+            raise LinkError("the device was closed")
+        return self._worker.submit(function, *arguments)
 
-    def _submit(self, pool: ThreadPoolExecutor, function: Callable[[], T]) -> Future[T]:
-        try:
-            return pool.submit(function)
-        except RuntimeError:  # the pool was shut down
-            closed: Future[T] = Future()
-            try:
-                closed.set_result(function())  # says that the device was closed
-            except Exception as error:
-                closed.set_exception(error)
-            return closed
+    async def _call(self, function: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.wrap_future(self._submit(function, *arguments))
 
-    async def _generate(
+
+class AsyncResults(AsyncIterator[Result]):
+    """Results of `AsyncDevice.run_many` or `stream`, in order; for one task at a time.
+
+    An item is taken from the source only while a result is awaited, and at most `ahead` before
+    their results are given back. An asynchronous source is awaited in the event loop, and the
+    device answers what `Device.run_many` allows meanwhile. A plain iterable is read in the
+    device's thread, and should not wait: other calls would wait with it.
+
+    An error, be it the source's, or a cancelled wait ends the results, and the device is free
+    again. So is it if the loop over them is left and nobody keeps them; whoever keeps them calls
+    `aclose`. What was taken from the source has been carried out then. The source remains its
+    owner's to close.
+    """
+
+    def __init__(
         self,
-        method: Callable[[Device, Iterable[ArrayLike], bool, int], Iterator[Result]],
+        device: AsyncDevice,
+        generator: Callable[[Iterable[ArrayLike], bool, int], Results],
         source: Source,
         logits: bool,
         ahead: int,
-    ) -> AsyncIterator[Result]:
-        """Step a generator in its thread; end it, and its source's waiting, however this ends."""
-        bridge = _Bridge(source) if isinstance(source, AsyncIterable) else None
-        items: Iterable[ArrayLike] = source if bridge is None else bridge  # type: ignore[assignment]
-        generator: Any = method(self._device, items, logits, ahead)
-        step = None
+    ) -> None:
+        self._device = device
+        self._ended = False
+        self._source: AsyncIterator[ArrayLike] | None = None
+        self._given: deque[ArrayLike | _End] = deque()
+        if isinstance(source, AsyncIterable):
+            self._source = aiter(source)
+            source = cast(Iterable[ArrayLike], _given_items(self._given))
+        # Made in its turn: a `load` before or after counts as such.
+        self._results = device._submit(generator, source, logits, ahead)
+
+    async def __anext__(self) -> Result:
+        if self._ended:
+            raise StopAsyncIteration
         try:
             while True:
-                step = self._submit(self._steps, lambda: next(generator, None))
-                result = await asyncio.wrap_future(step)
-                if result is None:
-                    return
-                yield result
-        finally:
-            if bridge is not None:
-                bridge.end()
-            # The generator can be closed only when its thread has left it.
-            ended = self._submit(self._steps, generator.close)
-            await asyncio.shield(asyncio.wrap_future(ended))
+                result = await self._device._call(_next, self._results)
+                if isinstance(result, Result):
+                    return result
+                if result is _End.END:
+                    raise StopAsyncIteration
+                assert self._source is not None
+                self._given.append(await anext(self._source, _End.END))
+        except BaseException:
+            self._end()
+            raise
 
+    async def aclose(self) -> None:
+        """End the results; the device is free then. Doing so twice does nothing."""
+        self._end()
 
-def _give_back(opening: asyncio.Future[Device]) -> None:
-    """Close a device that nobody waits for any more."""
-    if opening.cancelled() or opening.exception() is not None:
-        return
-    opening.result().close()
+    def __del__(self) -> None:
+        if hasattr(self, "_results"):
+            self._end()
 
-
-class _Bridge:
-    """An asynchronous iterable, iterated in another thread while its own loop runs."""
-
-    def __init__(self, source: AsyncIterable[ArrayLike]) -> None:
-        self._iterator = aiter(source)
-        self._loop = asyncio.get_running_loop()
-        self._pull: Future[ArrayLike] | None = None
-        self._ended = False
-
-    def __iter__(self) -> Iterator[ArrayLike]:
-        return self
-
-    def __next__(self) -> ArrayLike:
-        if self._ended:
-            raise StopIteration
-        self._pull = asyncio.run_coroutine_threadsafe(self._next(), self._loop)
-        if self._ended:  # meanwhile
-            self._pull.cancel()
-        try:
-            return self._pull.result()
-        except (StopAsyncIteration, CancelledError):
-            raise StopIteration from None
-
-    async def _next(self) -> ArrayLike:
-        return await anext(self._iterator)
-
-    def end(self) -> None:
-        """Offer nothing more, also to who waits now."""
+    def _end(self) -> None:
+        # The worker does it before whatever is called next; there is nothing to wait for.
+        if not self._ended and self._device._closing is None:
+            self._device._submit(_close_results, self._results)
         self._ended = True
-        if self._pull is not None:
-            self._pull.cancel()
+
+
+def _given_items(given: deque[ArrayLike | _End]) -> Iterator[ArrayLike | Pause]:
+    """Give what the event loop has put in, and pauses while there is nothing."""
+    while True:
+        if not given:
+            yield Pause.PAUSE
+            continue
+        item = given.popleft()
+        if isinstance(item, _End):
+            return
+        yield item
+
+
+def _next(results: Future[Results]) -> Result | Pause | _End:
+    return next(results.result(), _End.END)
+
+
+def _close_results(results: Future[Results]) -> None:
+    if results.exception() is None:
+        results.result().close()
+
+
+def _close_opened(opening: Future[Device]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()

@@ -7,33 +7,46 @@ with Device.open("emulator") as device:
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from types import TracebackType
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from host.engine import Engine, Progress
 from host.errors import (
     DeviceError,
-    InputError,
     LinkError,
     NetworkDoesNotFit,
     NoNetwork,
     WrongNetwork,
 )
-from host.inputs import as_sequence, as_step
+from host.inputs import as_sequence, as_step, check_state
 from host.results import Counters, Identity, Result, State
-from host.sequencer import Sequencer
+from host.sequencer import Pause, Sequencer, Steps
 from models.image import compile_image
 from models.layout import ImageError, check_capacity
 from models.network import Network
 
-#: A running sum is 32 bits wide.
-_MOST_SCORE = (1 << 31) - 1
+P = ParamSpec("P")
+T = TypeVar("T")
+
+#: What `run_many` and `stream` return.
+Results = Generator[Result, None, None]
+
+
+def _locked(method: Callable[Concatenate[Device, P], T]) -> Callable[Concatenate[Device, P], T]:
+    """Carry out a method while no other thread carries out one of the same device."""
+
+    @functools.wraps(method)
+    def alone(self: Device, *arguments: P.args, **options: P.kwargs) -> T:
+        with self._lock:
+            return method(self, *arguments, **options)
+
+    return alone
 
 
 class Device:
@@ -64,12 +77,12 @@ class Device:
         self._lock = threading.RLock()
 
     @staticmethod
-    def open(where: str, **options: Any) -> Device:
+    def open(where: str | os.PathLike[str], **options: Any) -> Device:
         """Open a device.
 
         Parameters
         ----------
-        where : str
+        where : str or path
             "emulator", "simulator", a serial port ("/dev/ttyUSB1", "COM3") or a pyserial URL
             ("socket://127.0.0.1:5000").
         **options
@@ -91,7 +104,7 @@ class Device:
         from host.opening import open_engine
 
         network = options.get("network")
-        device = Device(open_engine(where, options))
+        device = Device(open_engine(os.fspath(where), options))
         try:
             if network is not None:
                 device.load(network)
@@ -102,12 +115,13 @@ class Device:
 
     # -- network
 
+    @_locked
     def identify(self) -> Identity:
         """Return what the device is, and what its store holds as read back by itself."""
-        with self._lock:
-            self._check_open()
-            return self._engine.identify()
+        self._check_open()
+        return self._engine.identify()
 
+    @_locked
     def verify(self) -> None:
         """Have the device read its store back, and compare its CRC-32 with the network's.
 
@@ -120,16 +134,16 @@ class Device:
         NoNetwork
             If none was loaded.
         """
-        with self._lock:
-            network = self.network
-            found = self.identify()
-            if not found.network_valid or found.image_crc32 != self._crc32:
-                what = f"CRC-32 {found.image_crc32:08x}" if found.network_valid else "no network"
-                raise WrongNetwork(
-                    f"the device's store does not hold {network.spec.name!r} any more: CRC-32 "
-                    f"{self._crc32:08x} was expected, {what} found; load it again"
-                )
+        network = self.network
+        found = self.identify()
+        if not found.network_valid or found.image_crc32 != self._crc32:
+            what = f"CRC-32 {found.image_crc32:08x}" if found.network_valid else "no network"
+            raise WrongNetwork(
+                f"the device's store does not hold {network.spec.name!r} any more: CRC-32 "
+                f"{self._crc32:08x} was expected, {what} found; load it again"
+            )
 
+    @_locked
     def load(
         self, network: Network | str | os.PathLike[str], progress: Progress | None = None
     ) -> None:
@@ -142,7 +156,8 @@ class Device:
         ----------
         network : Network or path of a network file
         progress : callable, optional
-            Called with (bytes done, bytes in all).
+            Called with (bytes done, bytes in all), from within the call: other threads wait. What
+            it raises ends the load, and leaves no network.
 
         Raises
         ------
@@ -153,25 +168,24 @@ class Device:
         WrongNetwork
             If the device's store does not hold what was sent.
         """
-        with self._lock:
-            self._check_open()
-            self._check_idle()
-            if not isinstance(network, Network):
-                from models.file import load
+        self._check_open()
+        self._check_idle()
+        if not isinstance(network, Network):
+            from models.file import load
 
-                network = load(network)
-            if self._identity is None:
-                self._identity = self._engine.identify()
-            capacity = self._identity.capacity
-            try:
-                check_capacity(network, capacity)
-            except ImageError as error:
-                raise NetworkDoesNotFit(str(error)) from error
-            image = compile_image(network, capacity.lanes, capacity.word_format)
-            self._network = self._sequencer = None
-            self._engine.load(network, image, progress)
-            self._network, self._crc32 = network, image.crc32
-            self._sequencer = Sequencer(self._engine, network.spec, self._identity.clock_hz)
+            network = load(network)
+        if self._identity is None:
+            self._identity = self._engine.identify()
+        capacity = self._identity.capacity
+        try:
+            check_capacity(network, capacity)
+        except ImageError as error:
+            raise NetworkDoesNotFit(str(error)) from error
+        image = compile_image(network, capacity.lanes, capacity.word_format)
+        self._network = self._sequencer = None
+        self._engine.load(network, image, progress)
+        self._network, self._crc32 = network, image.crc32
+        self._sequencer = Sequencer(self._engine, network.spec, self._identity.clock_hz)
 
     @property
     def network(self) -> Network:
@@ -190,14 +204,15 @@ class Device:
 
     # -- sequences
 
+    @_locked
     def reset(self) -> None:
         """Begin a new sequence from the zero state."""
-        with self._lock:
-            sequencer = self._ready()
-            sequencer.forget_cycles()
-            self._engine.reset()
-            sequencer.steps = 0
+        sequencer = self._ready()
+        sequencer.forget_cycles()
+        self._engine.reset()
+        sequencer.steps = 0
 
+    @_locked
     def step(self, x: ArrayLike, logits: bool = True) -> Result:
         """Take one time step of the current sequence and answer, whatever the readout mode.
 
@@ -218,10 +233,10 @@ class Device:
         InputError
             If the network cannot take `x`.
         """
-        with self._lock:
-            sequencer = self._ready()
-            return sequencer.step(as_step(self.network, x), logits)
+        sequencer = self._ready()
+        return sequencer.step(as_step(self.network, x), logits)
 
+    @_locked
     def run(self, sequence: ArrayLike, logits: bool = True) -> Result:
         """Run a whole new sequence.
 
@@ -243,13 +258,13 @@ class Device:
         InputError
             If the network cannot take it.
         """
-        with self._lock:
-            sequencer = self._ready()
-            return sequencer.run(as_sequence(self.network, sequence), logits)
+        sequencer = self._ready()
+        return sequencer.run(as_sequence(self.network, sequence), logits)
 
+    @_locked
     def run_many(
         self, sequences: Iterable[ArrayLike], logits: bool = True, ahead: int = 16
-    ) -> Iterator[Result]:
+    ) -> Results:
         """Run sequences one after the other, the link kept busy; yield their results in order.
 
         At most `ahead` sequences are taken from the iterable before their results are given
@@ -264,36 +279,34 @@ class Device:
         LinkError
             At the next result, if the device was closed.
         """
-        with self._lock:
-            sequencer, network = self._ready(), self.network
+        sequencer = self._ready()
         self._check_ahead(ahead)
-        data = (as_sequence(network, sequence) for sequence in self._pulled(sequences))
+        data = self._taken(sequences, as_sequence)
         return self._generating("run_many", sequencer, sequencer.run_many(data, logits, ahead))
 
-    def stream(
-        self, steps: Iterable[ArrayLike], logits: bool = True, ahead: int = 32
-    ) -> Iterator[Result]:
+    @_locked
+    def stream(self, steps: Iterable[ArrayLike], logits: bool = True, ahead: int = 32) -> Results:
         """Continue the current sequence step by step; yield a result for every step, in order.
 
         At most `ahead` steps are taken from the iterable before their results are given back:
         1 answers every step at once (a live sensor), more keeps the link busy. Otherwise as
         `run_many`, its errors included; cycles are each step's.
         """
-        with self._lock:
-            sequencer, network = self._ready(), self.network
+        sequencer = self._ready()
         self._check_ahead(ahead)
-        data = (as_step(network, x) for x in self._pulled(steps))
+        data = self._taken(steps, as_step)
         return self._generating("stream", sequencer, sequencer.stream(data, logits, ahead))
 
     # -- state and counters
 
+    @_locked
     def state(self) -> State:
         """Return where the current sequence stands, to be continued later or elsewhere."""
-        with self._lock:
-            sequencer = self._ready()
-            h, scores = self._engine.read_state(self.network.spec.readout.mode == "sum")
-            return State(h, scores, sequencer.steps, self._crc32)
+        sequencer = self._ready()
+        h, scores = self._engine.read_state(self.network.spec.readout.mode == "sum")
+        return State(h, scores, sequencer.steps, self._crc32)
 
+    @_locked
     def set_state(self, state: State) -> None:
         """Continue the sequence that `state` was taken from.
 
@@ -304,49 +317,30 @@ class Device:
         InputError
             If its arrays are not integers of the network's sizes and ranges.
         """
-        with self._lock:
-            sequencer = self._ready()
-            self._check_state(state)
-            sequencer.forget_cycles()
-            summed = self.network.spec.readout.mode == "sum"
-            self._engine.write_state(state.h, state.scores if summed else None)
-            sequencer.steps = state.steps
-
-    def _check_state(self, state: State) -> None:
-        """Refuse a state that is not the loaded network's."""
+        sequencer = self._ready()
         spec = self.network.spec
         if state.network != self._crc32:
             raise WrongNetwork(
                 f"the state belongs to network {state.network:08x}; "
                 f"{spec.name!r}, {self._crc32:08x}, is loaded"
             )
-        for what, values, size, most in (
-            ("h", state.h, sum(spec.units), spec.M),
-            ("scores", state.scores, spec.outputs, _MOST_SCORE),
-        ):
-            array = np.asarray(values)
-            if not np.issubdtype(array.dtype, np.integer) or array.shape != (size,):
-                raise InputError(
-                    f"the state's {what} must be {size} integers, "
-                    f"not {array.dtype} of shape {array.shape}"
-                )
-            if np.abs(array.astype(np.int64)).max() > most:
-                raise InputError(f"the state's {what} must lie in [-{most}, {most}]")
-        if state.steps < 0:
-            raise InputError(f"the state's steps must be at least 0, not {state.steps}")
+        check_state(spec, state)
+        sequencer.forget_cycles()
+        self._engine.write_state(state.h, state.scores if spec.readout.mode == "sum" else None)
+        sequencer.steps = state.steps
 
+    @_locked
     def counters(self) -> Counters:
         """Return what the device has counted since it started."""
-        with self._lock:
-            self._check_open()
-            return self._engine.counters()
+        self._check_open()
+        return self._engine.counters()
 
+    @_locked
     def close(self) -> None:
         """Give the device back; closing twice does nothing."""
-        with self._lock:
-            if self._open:
-                self._open = False
-                self._engine.close()
+        if self._open:
+            self._open = False
+            self._engine.close()
 
     def __enter__(self) -> Device:
         return self
@@ -377,8 +371,8 @@ class Device:
             raise ValueError(f"ahead must be at least 1, not {ahead}")
 
     def _generating(
-        self, name: str, sequencer: Sequencer, results: Iterator[Result]
-    ) -> Iterator[Result]:
+        self, name: str, sequencer: Sequencer, results: Iterator[Result | Pause]
+    ) -> Results:
         """Pass results on, and keep other calls out while the generator is at work."""
         with self._lock:
             if self._ready() is not sequencer:
@@ -395,15 +389,22 @@ class Device:
                     result = next(results, None)
                 if result is None:
                     return
-                yield result
+                # A pause only where the source gave one: `host.aio`'s does, and expects it.
+                yield cast(Result, result)
         finally:
-            self._generator = ""
+            try:
+                with self._lock:
+                    cast(Results, results).close()
+            finally:
+                self._generator = ""
 
-    def _pulled(self, source: Iterable[ArrayLike]) -> Iterator[ArrayLike]:
-        """Pass items on; while the source makes one, other threads may use the device."""
-        items = iter(source)
+    def _taken(
+        self, source: Iterable[ArrayLike], convert: Callable[[Network, ArrayLike], Steps]
+    ) -> Iterator[Steps | Pause]:
+        """Take a generator's inputs; while their source makes one, other threads may come in."""
+        network, items = self.network, iter(source)
         while True:
-            self._lock.release()
+            self._lock.release()  # it is held once, by `_generating`
             try:
                 item = next(items)
             except StopIteration:
@@ -411,4 +412,4 @@ class Device:
             finally:
                 self._lock.acquire()
             self._check_open()
-            yield item
+            yield item if isinstance(item, Pause) else convert(network, item)

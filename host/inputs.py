@@ -8,7 +8,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from host.errors import InputError
+from host.results import State
 from models.network import Network, NetworkError
+from models.spec import NetworkSpec
+
+#: A running sum is 32 bits wide.
+_MOST_SCORE = (1 << 31) - 1
 
 
 def as_sequence(network: Network, sequence: ArrayLike) -> NDArray[np.int8]:
@@ -28,6 +33,31 @@ def as_sequence(network: Network, sequence: ArrayLike) -> NDArray[np.int8]:
 def as_step(network: Network, x: ArrayLike) -> NDArray[np.int8]:
     """Return one time step [I] as int8 [1, I]; otherwise as `as_sequence`."""
     return _integers(network, x, "a step", 1)[None]
+
+
+def check_state(spec: NetworkSpec, state: State) -> None:
+    """Refuse a state that no sequence of the network can be in.
+
+    Raises
+    ------
+    InputError
+        If its arrays are not integers of the network's sizes and ranges, or its steps no count.
+    """
+    for what, values, size, most in (
+        ("h", state.h, sum(spec.units), spec.M),
+        ("scores", state.scores, spec.outputs, _MOST_SCORE),
+    ):
+        array: NDArray[Any] = np.asarray(values)
+        if array.dtype.kind not in "iu" or array.shape != (size,):
+            raise InputError(
+                f"the state's {what} must be {size} integers, "
+                f"not {array.dtype} of shape {array.shape}"
+            )
+        # Not by magnitude: that of the lowest integer overflows.
+        if (array > most).any() or (array < -most).any():
+            raise InputError(f"the state's {what} must lie in [-{most}, {most}]")
+    if not isinstance(state.steps, int) or state.steps < 0:
+        raise InputError(f"the state's steps must be an integer from 0, not {state.steps!r}")
 
 
 def _integers(network: Network, given: ArrayLike, what: str, dimensions: int) -> NDArray[np.int8]:

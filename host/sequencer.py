@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
+from enum import Enum, auto
 
 import numpy as np
 from numpy.typing import NDArray
 
 from host.engine import Engine, Pending, Record
-from host.errors import InputError
+from host.errors import DeviceError, InputError
 from host.results import Result
 from models.protocol import StepFlags
 from models.spec import FRACTION_BITS, NetworkSpec
@@ -22,6 +24,12 @@ from models.spec import FRACTION_BITS, NetworkSpec
 _COUNTER_MASK = 0xFFFFFFFF
 
 Steps = NDArray[np.int8]
+
+
+class Pause(Enum):
+    """What a source gives when it has nothing yet: its generator passes it on, and asks again."""
+
+    PAUSE = auto()
 
 
 class Sequencer:
@@ -77,7 +85,9 @@ class Sequencer:
         self._busy = None
         return self._finish(self._submit(data, logits), base, len(data))
 
-    def run_many(self, sequences: Iterable[Steps], logits: bool, ahead: int) -> Iterator[Result]:
+    def run_many(
+        self, sequences: Iterable[Steps | Pause], logits: bool, ahead: int
+    ) -> Iterator[Result | Pause]:
         """Run sequences, at most `ahead` of them taken before their results are given."""
         base = self._last_busy()
         self._busy = None
@@ -94,12 +104,17 @@ class Sequencer:
                 yield result
 
         for data in sequences:
+            if isinstance(data, Pause):
+                yield data
+                continue
             waiting.append((self._submit(data, logits), len(data)))
             yield from results(ahead - 1)
         yield from results(0)
         self._busy = base
 
-    def stream(self, steps: Iterable[Steps], logits: bool, ahead: int) -> Iterator[Result]:
+    def stream(
+        self, steps: Iterable[Steps | Pause], logits: bool, ahead: int
+    ) -> Iterator[Result | Pause]:
         """Continue the current sequence; at most `ahead` steps, int8 [1, I], are taken ahead."""
         flags = StepFlags.READOUT_ALL | self._label_flag(logits)
         base = self._last_busy()
@@ -124,13 +139,22 @@ class Sequencer:
                     base = record.busy
                     yield result
 
-        for x in steps:
-            self.check_steps(taken + 1)
-            collected.append(x)
-            taken += 1
-            if len(collected) >= min(self._engine.batch(True, not logits), (ahead + 1) // 2):
+        try:
+            for x in steps:
+                if isinstance(x, Pause):
+                    yield x
+                    continue
+                self.check_steps(taken + 1)
+                collected.append(x)
+                taken += 1
+                if len(collected) >= min(self._engine.batch(True, not logits), (ahead + 1) // 2):
+                    send()
+                yield from results(ahead - 1)
+        except BaseException:
+            # Whoever leaves, or whatever is wrong: what was taken is carried out.
+            with suppress(DeviceError):
                 send()
-            yield from results(ahead - 1)
+            raise
         send()
         yield from results(0)
         self._busy = base

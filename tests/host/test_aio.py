@@ -1,6 +1,8 @@
 """The device for asyncio: the same answers, a free event loop, and orderly ends."""
 
 import asyncio
+import subprocess
+import sys
 import threading
 from contextlib import aclosing
 
@@ -226,42 +228,260 @@ def test_tasks_share_a_device():
 def test_a_generator_of_an_earlier_network_is_refused():
     async def program():
         async with await opened("emulator") as device:
-            results = device.run_many(given(X))
-            first = await anext(results)
-            assert first.steps == len(X[0])
-            await results.aclose()
-            late = device._device.run_many(X)
+            late = device.run_many(given(X))
             await device.load(random_network(9, inputs=5))
             with pytest.raises(WrongNetwork):
-                next(late)
+                await anext(late)
+            await device.load(NETWORK)
+            result = await device.run(X[1])
+            np.testing.assert_array_equal(result.logits, expected_scores(NETWORK, X[1]))
 
     play(program)
+
+
+class Held:
+    """An engine's `counters` in its thread, held there until `go_on`."""
+
+    def __init__(self, device):
+        self.begun, self.go_on = threading.Event(), threading.Event()
+        engine = device._device._engine
+        self._counters, engine.counters = engine.counters, self
+
+    def __call__(self):
+        self.begun.set()
+        assert self.go_on.wait(PATIENCE)
+        return self._counters()
+
+    async def busy(self, device):
+        """Begin a call; return its task when it is at work."""
+        task = asyncio.ensure_future(device.counters())
+        while not self.begun.is_set():
+            await asyncio.sleep(0.001)
+        return task
+
+
+def test_generators_are_made_without_waiting_for_the_call_at_work():
+    async def program():
+        async with await opened("emulator") as device:
+            held = Held(device)
+            work = await held.busy(device)
+            results = device.run_many(given(X))
+            steps = device.stream(given(X[0]))  # in its turn, and then another is in progress
+            first = asyncio.ensure_future(anext(results))
+            await asyncio.sleep(0)
+            held.go_on.set()
+            await work
+            np.testing.assert_array_equal((await first).logits, expected_scores(NETWORK, X[0]))
+            with pytest.raises(DeviceError, match="run_many"):
+                await anext(steps)
+
+    play(program)
+
+
+def test_a_call_cancelled_before_its_turn_is_not_carried_out():
+    async def program():
+        async with await opened("emulator") as device:
+            held = Held(device)
+            work = await held.busy(device)
+            waiting = asyncio.ensure_future(device.run(X[0]))
+            await asyncio.sleep(0)
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+            held.go_on.set()
+            await work
+            assert (await device.counters()).steps == 0
+
+    play(program)
+
+
+def test_a_call_cancelled_at_work_is_finished():
+    async def program():
+        async with await opened("emulator") as device:
+            held = Held(device)
+            work = await held.busy(device)
+            work.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await work
+            held.go_on.set()
+            result = await device.run(X[0])
+            np.testing.assert_array_equal(result.logits, expected_scores(NETWORK, X[0]))
+
+    play(program)
+
+
+@both
+@pytest.mark.parametrize("end", ["close", "cancel"])
+def test_closing_while_a_source_is_awaited(kind, end):
+    """Whoever waits meets LinkError at the source's next item; or is cancelled, as anywhere."""
+
+    async def program():
+        asked, go_on = asyncio.Event(), asyncio.Event()
+
+        async def sensor():
+            yield X[0, 0]
+            asked.set()
+            await go_on.wait()
+            yield X[0, 1]
+
+        async def consume(device):
+            async for _ in device.stream(sensor(), ahead=1):
+                pass
+
+        device = await opened(kind)
+        task = asyncio.ensure_future(consume(device))
+        await asked.wait()
+        await device.close()
+        if end == "cancel":
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        else:
+            go_on.set()
+            with pytest.raises(LinkError, match="closed"):
+                await task
+
+    play(program)
+
+
+def test_a_source_that_was_cancelled_has_not_ended():
+    async def program():
+        async def cancelled():
+            yield X[0]
+            task = asyncio.ensure_future(asyncio.Event().wait())
+            task.cancel()
+            await task
+
+        async with await opened("emulator") as device:
+            with pytest.raises(asyncio.CancelledError):
+                async for _ in device.run_many(cancelled()):
+                    pass
+            await device.run(X[1])
+
+    play(program)
+
+
+@both
+def test_who_leaves_a_loop_has_to_close_nothing(kind):
+    """What nobody keeps is ended, and what was taken has been carried out."""
+
+    async def program():
+        async with await opened(kind) as device:
+            await device.reset()
+            async for _ in device.stream(given(X[0]), ahead=3):
+                break
+            taken = (await device.state()).steps
+            assert 1 <= taken <= 3
+            golden = GoldenModel(NETWORK).run(X[:1])
+            following = await device.step(X[0, taken])
+            np.testing.assert_array_equal(following.logits, golden.logits[0, taken])
+
+    play(program)
+
+
+def test_progress_is_reported_in_the_loop_before_the_load_returns():
+    async def program():
+        reports = []
+
+        def progress(*report):
+            assert threading.current_thread() is threading.main_thread()
+            reports.append(report)
+
+        device = AsyncDevice(device_for("fake", NETWORK))
+        await device.load(NETWORK, progress)
+        assert reports[-1][0] == reports[-1][1]
+
+        seen = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: seen.append(context))
+
+        def broken(done, total):
+            raise ArithmeticError("the bar is broken")
+
+        await device.load(NETWORK, broken)
+        assert isinstance(seen[0]["exception"], ArithmeticError)
+        await device.run(X[0])  # it is loaded nevertheless
+        await device.close()
+
+    play(program)
+
+
+class SlowlyOpened:
+    """A device whose opening takes until `may_open`."""
+
+    def __init__(self, monkeypatch):
+        import host.aio
+
+        self.begun, self.may_open, self.closed = (threading.Event() for _ in range(3))
+        monkeypatch.setattr(host.aio, "Device", self)
+
+    def open(self, where):
+        self.begun.set()
+        assert self.may_open.wait(PATIENCE)
+        return self
+
+    def close(self):
+        self.closed.set()
+
+    async def opening(self):
+        """Begin to open it; return the task when its thread is at work."""
+        task = asyncio.ensure_future(AsyncDevice.open("somewhere"))
+        while not self.begun.is_set():
+            await asyncio.sleep(0.001)
+        return task
 
 
 def test_a_cancelled_opening_gives_the_device_back(monkeypatch):
-    import host.aio
-
-    may_open, closed = threading.Event(), threading.Event()
-
-    class Slow:
-        @staticmethod
-        def open(where):
-            assert may_open.wait(PATIENCE)
-            return Slow()
-
-        def close(self):
-            closed.set()
-
-    monkeypatch.setattr(host.aio, "Device", Slow)
+    slow = SlowlyOpened(monkeypatch)
 
     async def program():
-        task = asyncio.ensure_future(AsyncDevice.open("somewhere"))
-        await asyncio.sleep(0)
+        task = await slow.opening()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        may_open.set()
-        while not closed.is_set():
-            await asyncio.sleep(0.001)
 
-    play(program)
+    play(program)  # the loop is closed before the device is open
+    assert not slow.closed.is_set()
+    slow.may_open.set()
+    assert slow.closed.wait(PATIENCE)
+
+
+def test_an_opening_cut_off_by_the_programs_end_gives_the_device_back(monkeypatch):
+    slow = SlowlyOpened(monkeypatch)
+    asyncio.run(keep(slow.opening()))
+    slow.may_open.set()
+    assert slow.closed.wait(PATIENCE)
+
+
+async def keep(beginning):
+    """End while the task that `beginning` gives is at work; asyncio.run cancels it."""
+    await beginning
+
+
+def test_a_program_ends_though_a_plain_source_waits_for_ever():
+    """asyncio.timeout is obeyed, asyncio.run returns, and so does the process."""
+    program = """
+import asyncio, threading
+from host.aio import AsyncDevice
+from models.random_networks import random_inputs, random_network
+
+network = random_network(3, inputs=5)
+
+def silent():
+    yield random_inputs(3, network, 1, 4)[0]
+    threading.Event().wait()
+
+async def main():
+    device = await AsyncDevice.open("emulator", network=network)
+    results = device.run_many(silent(), ahead=1)
+    await anext(results)
+    try:
+        await asyncio.wait_for(anext(results), 0.1)
+    except TimeoutError:
+        print("timed out")
+
+asyncio.run(main())
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=PATIENCE
+    )
+    assert (ran.stdout, ran.stderr) == ("timed out\n", "")

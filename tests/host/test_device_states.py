@@ -91,7 +91,10 @@ def test_a_state_of_another_network_is_refused(kind):
         ({"h": np.full(8, -128)}, r"h must lie in \[-127, 127\]"),
         ({"scores": np.zeros(2, np.int64)}, "scores must be 3 integers"),
         ({"scores": np.full(3, 1 << 40)}, "scores must lie in"),
-        ({"steps": -9}, "steps must be at least 0, not -9"),
+        ({"h": np.full(8, -1 << 63)}, r"h must lie in \[-127, 127\]"),
+        ({"h": np.full(8, (1 << 64) - 1, np.uint64)}, r"h must lie in \[-127, 127\]"),
+        ({"steps": -9}, "steps must be an integer from 0, not -9"),
+        ({"steps": 1.5}, "steps must be an integer from 0, not 1.5"),
     ],
 )
 def test_a_state_that_cannot_be_one_is_refused(kind, change, message):
