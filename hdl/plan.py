@@ -12,10 +12,10 @@ from hdl.boards import Board, Memories
 from hdl.core.parameters import SPRAM_BITS, SPRAM_WORDS, EngineParameters, WeightMemory
 from models.image import (
     LANE_STEP,
-    MIN_LANES,
     Image,
     ImageError,
     check_capacity,
+    check_lanes,
     compile_image,
     plan_layout,
 )
@@ -145,10 +145,10 @@ def make_plan(
         says what is needed and what there is.
     """
     lanes = default_lanes(board, word_format) if lanes is None else lanes
-    if lanes < MIN_LANES or lanes % LANE_STEP:
-        raise PlanError(
-            f"lanes must be a multiple of {LANE_STEP} and at least {MIN_LANES}, not {lanes}"
-        )
+    try:
+        check_lanes(lanes)
+    except ImageError as error:
+        raise PlanError(str(error)) from error
     most = board.memories.ebr - OTHER_EBR
     if lanes > most:
         raise PlanError(

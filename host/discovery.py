@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -67,7 +68,8 @@ def discover(
         By port.
     """
     known = list_ports.comports() if ports is None else ports
-    likely = sorted((port for port in known if _may_be_ours(port)), key=lambda port: port.device)
+    named = (port for port in known if port.device and _may_be_ours(port))
+    likely = sorted(named, key=lambda port: port.device)
     if not likely:
         return []
 
@@ -78,7 +80,9 @@ def discover(
                 identity = device.identify()
         except DeviceError as error:
             problem = str(error)
-        return Found(port.device, port.description, port.serial_number, identity, problem)
+        except Exception as error:  # a driver's whim at one port is no reason to hide the others
+            problem = f"{type(error).__name__}: {error}"
+        return Found(port.device, port.description or "", port.serial_number, identity, problem)
 
     with ThreadPoolExecutor(len(likely)) as pool:
         return list(pool.map(ask, likely))
@@ -99,6 +103,8 @@ def _interface(port: Any) -> int | None:
     _, separator, number = (port.location or "").rpartition(":1.")
     if separator and number.isdecimal():
         return int(number)
-    # Windows and macOS: the driver appends the interface's letter to the serial number.
+    if sys.platform != "win32":
+        return None
+    # There the driver appends the interface's letter to the serial number.
     letter = (port.serial_number or "")[-1:]
     return {"A": 0, "B": 1}.get(letter)

@@ -17,7 +17,7 @@ from host.errors import NoNetwork
 from host.results import Counters, Identity
 from models import golden
 from models.image import Image
-from models.layout import LANE_STEP, MIN_LANES, Capacity
+from models.layout import Capacity, check_lanes
 from models.network import Network
 from models.protocol import PROTOCOL_VERSION, StepFlags
 from models.spec import FRACTION_BITS
@@ -88,10 +88,7 @@ class Emulator:
     ) -> None:
         if weights not in ("spram", "bram"):
             raise ValueError(f"weights must be spram or bram, not {weights!r}")
-        if lanes < MIN_LANES or lanes % LANE_STEP:
-            raise ValueError(
-                f"lanes must be a multiple of {LANE_STEP} and at least {MIN_LANES}, not {lanes}"
-            )
+        check_lanes(lanes)
         if clock_hz < 1:
             raise ValueError(f"clock_hz must be at least 1, not {clock_hz}")
         form = WordFormat(events, packed)

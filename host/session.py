@@ -140,7 +140,6 @@ class Session:
         self._credit = None
         self._in_flight.clear()
         self._next = self._on_line = 0
-        # Any version's answer begins with the nonce and the version, so take it at any length.
         ticket = self._send_new(Command.SYNC, nonce, 3)
         while True:
             answer = self.wait(ticket)
@@ -320,8 +319,7 @@ class Session:
             # A response seen before is only a repetition; one from further on leaves a gap.
             return all(frame.sequence != ticket.sequence for ticket in self._in_flight)
         ticket = self._in_flight[0]
-        wrong_length = frame.second == Status.OK and len(frame.payload) != ticket.answer_bytes
-        if frame.code != ticket.code or wrong_length:
+        if frame.code != ticket.code or not _right_length(frame, ticket):
             self.statistics.ignored += 1
             self._oddity = (
                 f"; its last answer was code {frame.code} with {len(frame.payload)} bytes where "
@@ -363,3 +361,11 @@ class Session:
     def _fail(self, error: DeviceError) -> DeviceError:
         self._failure = error
         return error
+
+
+def _right_length(frame: Frame, ticket: Ticket) -> bool:
+    """Tell whether an answer has the bytes due, where its status says that all is well."""
+    length = len(frame.payload)
+    if ticket.code == Command.SYNC:  # a later version's may be longer
+        length = min(length, ticket.answer_bytes)
+    return frame.second != Status.OK or length == ticket.answer_bytes

@@ -75,9 +75,8 @@ class StepReader:
 
     def __iter__(self) -> Iterator[NDArray[np.int8]]:
         try:
-            for x in self._read():
-                self._number += 1
-                if self._most is not None and self._number > self._most:
+            for steps, x in enumerate(self._read()):
+                if steps == self._most:
                     raise InputError(
                         f"a sequence may have at most {self._most} steps, or its sum leaves 32 bits"
                     )
@@ -91,25 +90,26 @@ class StepReader:
         if self._error is not None:
             raise self._error
 
-    def _fail(self, message: str) -> InputError:
-        """Return the error of the step that comes next."""
-        self._number += 1
-        return InputError(message)
-
     def _csv(self) -> Iterator[NDArray[np.generic]]:
-        """Lines of numbers; the first line decides whether they are integers or floats."""
+        """Lines of numbers; the first that is not blank decides: integers, or floats."""
         spec = self._network.spec
         kind: type[np.int64] | type[np.float64] | None = None
+        first = 0
         for line in self._stream:
-            text = line.decode("utf-8", "replace").strip()
-            fields = text.split(",") if text else []
+            self._number += 1
+            coding = "utf-8-sig" if self._number == 1 else "utf-8"  # spreadsheets write a mark
+            text = line.decode(coding, "replace").strip()
+            if not text:
+                continue
+            fields = text.split(",")
             if len(fields) != spec.inputs:
-                raise self._fail(
+                raise InputError(
                     f"expected {spec.inputs} numbers with commas between, found {len(fields)}: "
                     f"{reprlib.repr(text)}"
                 )
             if kind is None:
                 kind = np.int64 if all(map(_is_integer, fields)) else np.float64
+                first = self._number
             values = np.empty(spec.inputs, kind)
             for index, field in enumerate(fields):
                 try:
@@ -118,10 +118,10 @@ class StepReader:
                     expected = "a number"
                     if kind is np.int64:
                         expected = (
-                            f"an integer from {-spec.M} to {spec.M}, because line 1 has integers "
-                            "only (a float there would be 0.0, not 0)"
+                            f"an integer from {-spec.M} to {spec.M}, because line {first} has "
+                            "integers only (a float there would be 0.0, not 0)"
                         )
-                    raise self._fail(
+                    raise InputError(
                         f"expected {expected}, found {reprlib.repr(field.strip())}"
                     ) from None
             yield values
@@ -135,13 +135,16 @@ class StepReader:
         shape = getattr(array, "shape", "an archive of arrays")
         if len(shape) != 2 or shape[1] != inputs:
             raise InputError(f"expected an array of shape [T, {inputs}], found {shape}")
-        yield from array
+        for row in array:
+            self._number += 1
+            yield row
 
     def _raw(self) -> Iterator[NDArray[np.generic]]:
         inputs = self._network.spec.inputs
         while data := self._stream.read(inputs):
+            self._number += 1
             if len(data) != inputs:
-                raise self._fail(f"expected {inputs} bytes, found {len(data)} and the end")
+                raise InputError(f"expected {inputs} bytes, found {len(data)} and the end")
             yield np.frombuffer(data, np.int8)
 
 

@@ -8,6 +8,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import serial
 from serial.tools import list_ports
@@ -61,7 +62,7 @@ class SerialTransport:
             self._port: Any = serial.serial_for_url(
                 where, baudrate=baud, timeout=0, write_timeout=_WRITE_TIMEOUT, exclusive=True
             )
-        except (serial.SerialException, OSError, ValueError) as error:
+        except (serial.SerialException, OSError, ValueError, OverflowError) as error:
             raise _open_error(where, error) from error
         if not quicken(where):
             # Whoever may not write the setting may still ask the kernel, where it is Linux.
@@ -129,6 +130,20 @@ def _open_error(where: str, error: Exception) -> DeviceError:
             f"{where} may not be opened: in use, or you lack the right "
             f"(on Linux: join group dialout, or add a udev rule) ({error})"
         )
+    if "://" in where:
+        if where.startswith("socket:") and not _names_host_and_port(where):
+            return DeviceNotFound(
+                f"cannot open {where!r}: expected socket://HOST:PORT, the port from 1 to 65535"
+            )
+        return DeviceNotFound(f"cannot open {where!r}: {error}")
     ports = sorted(port.device for port in list_ports.comports())
     known = ", ".join(ports) if ports else "none"
     return DeviceNotFound(f"cannot open {where!r}: {error}. Serial ports found: {known}")
+
+
+def _names_host_and_port(url: str) -> bool:
+    parts = urlsplit(url)
+    try:
+        return bool(parts.hostname and parts.port)
+    except ValueError:  # the port is no number, or too large a one
+        return False

@@ -34,6 +34,7 @@ from models.layout import (
     Layout,
     ceil_div,
     check_capacity,
+    check_lanes,
     plan_layout,
 )
 from models.network import Network
@@ -58,6 +59,7 @@ __all__ = [
     "LayerLayout",
     "Layout",
     "check_capacity",
+    "check_lanes",
     "compile_image",
     "magic",
     "plan_layout",

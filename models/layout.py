@@ -72,6 +72,9 @@ PARAMETER_LAG = 2
 MIN_LANES = 12
 LANE_STEP = 4
 
+#: Most lanes: IDENTIFY tells them in a byte.
+MAX_LANES = 252
+
 
 class ImageError(ValueError):
     """A network that cannot be laid out for the engine; the message says what and why."""
@@ -163,6 +166,20 @@ def ceil_div(a: int, b: int) -> int:
     return -(-a // b)
 
 
+def check_lanes(lanes: int) -> None:
+    """Refuse a number of lanes that no engine can have.
+
+    Raises
+    ------
+    ImageError
+        If it is no multiple of `LANE_STEP` from `MIN_LANES` to `MAX_LANES`.
+    """
+    if not MIN_LANES <= lanes <= MAX_LANES or lanes % LANE_STEP:
+        raise ImageError(
+            f"lanes must be a multiple of {LANE_STEP} from {MIN_LANES} to {MAX_LANES}, not {lanes}"
+        )
+
+
 def plan_layout(network: Network, lanes: int, word_format: WordFormat = PLAIN) -> Layout:
     """Assign store and accumulator addresses to every part of a network.
 
@@ -180,10 +197,7 @@ def plan_layout(network: Network, lanes: int, word_format: WordFormat = PLAIN) -
     ImageError
         If `lanes` is not supported.
     """
-    if lanes < MIN_LANES or lanes % LANE_STEP:
-        raise ImageError(
-            f"lanes must be a multiple of {LANE_STEP} and at least {MIN_LANES}, not {lanes}"
-        )
+    check_lanes(lanes)
     spec = network.spec
     layer_count = len(spec.layers)
     address = HEADER_WORDS + INPUT_RECORD_WORDS

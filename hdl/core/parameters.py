@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from models.image import LANE_STEP, MIN_LANES, Capacity, Image
+from models.image import Capacity, Image, check_lanes
 from models.spec import FRACTION_BITS
 from models.word_format import WordFormat
 
@@ -49,10 +49,7 @@ class EngineParameters:
     packed: bool = False
 
     def __post_init__(self) -> None:
-        if self.lanes < MIN_LANES or self.lanes % LANE_STEP:
-            raise ValueError(
-                f"'lanes' must be a multiple of {LANE_STEP} >= {MIN_LANES}, not {self.lanes}"
-            )
+        check_lanes(self.lanes)
         if self.weights not in ("bram", "spram"):
             raise ValueError(f"'weights' must be 'bram' or 'spram', not {self.weights!r}")
         if self.weights == "spram" and self.store_words != SPRAM_WORDS:

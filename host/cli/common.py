@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import reprlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,7 +13,8 @@ from typing import Any
 
 from host.device import Device
 
-EXIT_OK, EXIT_DIFFERENT, EXIT_USAGE, EXIT_DEVICE, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
+EXIT_OK, EXIT_DIFFERENT, EXIT_USAGE, EXIT_DEVICE = 0, 1, 2, 3
+EXIT_FAULT, EXIT_INTERRUPTED = 70, 130
 
 DEVICES = """\
 devices:
@@ -25,10 +27,14 @@ EXIT_STATUSES = """\
 exit status:
     0  all is well
     1  the device's answers differ from the golden model's
-    2  wrong arguments, network file, build or data
+    2  wrong arguments, network file, build or data; the answers could not be written
     3  the device is absent, busy, silent, or refuses; its flash could not be written
+   70  a fault of this program, not of the device
   130  interrupted (Ctrl-C)
 """
+
+#: The most that an option may count: of steps, of lines, of bauds.
+MOST_COUNT = 10**9
 
 #: What a command line's subparsers are.
 Commands = Any
@@ -96,7 +102,7 @@ def add_device_command(
         help="emulator, simulator, a port or a URL"
         + ("" if default is None else f" (default: {default})"),
     )
-    command.add_argument("--baud", type=int, help="baud rate of a port (default 3000000)")
+    command.add_argument("--baud", type=count, help="baud rate of a port (default 3000000)")
     command.add_argument("--lanes", type=int, help="lanes of emulator or simulator")
     command.add_argument(
         "--weights", choices=["bram", "spram"], help="weight store of emulator or simulator"
@@ -113,14 +119,16 @@ def add_device_command(
     return command
 
 
-def positive(text: str) -> int:
-    """Return an argument that must be an integer of at least 1."""
+def count(text: str) -> int:
+    """Return an argument that must be an integer from 1 to `MOST_COUNT`."""
     try:
         value = int(text)
     except ValueError:
         value = 0
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"expected an integer of at least 1, found {text!r}")
+    if not 1 <= value <= MOST_COUNT:
+        raise argparse.ArgumentTypeError(
+            f"expected an integer from 1 to {MOST_COUNT}, found {reprlib.repr(text)}"
+        )
     return value
 
 

@@ -14,8 +14,8 @@ from host.cli.common import (
     EXIT_OK,
     Commands,
     add_device_command,
+    count,
     open_device,
-    positive,
     print_facts,
 )
 from host.rates import Rates, watch
@@ -36,6 +36,9 @@ step waits for its inputs), idle. On a terminal the table stays in its place; in
 line an interval. It ends after --count intervals, or with Ctrl-C.
 """
 
+#: The longest interval, in seconds.
+_DAY = 24 * 60 * 60
+
 #: Cursor up so many lines, and erase from there on.
 _BACK = "\x1b[{}A\x1b[J"
 
@@ -54,7 +57,7 @@ def add(commands: Commands) -> None:
     command.add_argument(
         "--interval", type=_seconds, default=1.0, metavar="S", help="seconds (default: 1)"
     )
-    command.add_argument("--count", type=positive, metavar="N", help="end after N intervals")
+    command.add_argument("--count", type=count, metavar="N", help="end after N intervals")
 
 
 def _seconds(text: str) -> float:
@@ -62,8 +65,10 @@ def _seconds(text: str) -> float:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"expected seconds above 0, found {text!r}")
+    if not 0 < value <= _DAY:
+        raise argparse.ArgumentTypeError(
+            f"expected seconds above 0, up to {_DAY} (a day), found {text!r}"
+        )
     return value
 
 

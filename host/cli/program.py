@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import traceback
 
 from host.cli import flash, info, listing, load, monitor, run, stream
 from host.cli.common import (
     DEVICES,
     EXIT_DEVICE,
+    EXIT_FAULT,
     EXIT_INTERRUPTED,
     EXIT_OK,
     EXIT_STATUSES,
@@ -42,8 +44,12 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit status."""
+    if sys.stderr is None:  # closed; printing to it would go to standard output
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 -- for as long as the process lives
     options = parser().parse_args(arguments)
     try:
+        if sys.stdout is None:
+            raise OSError("standard output is closed: nobody would see an answer")
         try:
             status: int = options.perform(options)
         finally:
@@ -61,12 +67,17 @@ def main(arguments: list[str] | None = None) -> int:
     except (NetworkError, OSError, ValueError, TypeError) as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_USAGE
+    except Exception:
+        traceback.print_exc()
+        return EXIT_FAULT
 
 
 def _flush() -> None:
-    """Write out what was printed, or forget it if nobody reads it any more."""
+    """Write out what was printed, or forget it if it cannot be written."""
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError as error:
         # Keeps the interpreter from trying it again at exit, and from complaining.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise OSError(f"cannot write the answers: {error}") from error

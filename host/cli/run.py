@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import asdict
-from itertools import count
 from typing import Any
 
 from host.cli.common import (
@@ -12,6 +11,7 @@ from host.cli.common import (
     EXIT_OK,
     Commands,
     add_device_command,
+    count,
     open_device,
     print_facts,
     print_json,
@@ -44,23 +44,27 @@ def add(commands: Commands) -> None:
         help="digits, adding (their test parts), or an .npz with x [N, T, I], y [N] and "
         "optionally lengths [N]",
     )
-    command.add_argument("--limit", type=int, metavar="N", help="run the first N sequences only")
+    command.add_argument("--limit", type=count, metavar="N", help="run the first N sequences only")
 
 
 def _perform(options: argparse.Namespace) -> int:
-    if options.limit is not None and options.limit < 1:
-        raise ValueError(f"--limit must be at least 1, not {options.limit}")
     network = load(options.file)
     part = _data(options.data)
     x, y = part.x[: options.limit], part.y[: options.limit]
     lengths = None if part.lengths is None else part.lengths[: options.limit]
     _check_data(network, x, y, options.data)
-    done = count(1)
+    done = 0
+
+    def another(_: object) -> None:
+        nonlocal done
+        done += 1
+        advance(done, len(x))
+
     with (
         open_device(options, network=network) as device,
         progress_bar(options.device, "seq") as advance,
     ):
-        found = compare(device, x, y, lengths, lambda _: advance(next(done), len(x)))
+        found = compare(device, x, y, lengths, another)
     if options.json:
         facts = {"network": network.spec.name, "data": options.data, "device": options.device}
         more = {"exact": found.exact, "microseconds_per_step": found.microseconds_per_step}

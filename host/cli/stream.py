@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import chain, count, islice
+from itertools import chain, islice
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -16,8 +16,8 @@ from host.cli.common import (
     EXIT_OK,
     Commands,
     add_device_command,
+    count,
     open_device,
-    positive,
 )
 from host.results import Result
 from host.steps import FORMATS, StepReader, guess_format
@@ -67,14 +67,14 @@ def add(commands: Commands) -> None:
     )
     command.add_argument(
         "--ahead",
-        type=positive,
+        type=count,
         metavar="N",
         help="steps to take before their answers are given (default: 1 for standard input, so that "
         f"each is answered at once, {_AHEAD_FILE} for a file)",
     )
     command.add_argument("--labels", action="store_true", help="labels only, without logits")
     command.add_argument(
-        "--reset-every", type=positive, metavar="N", help="begin a new sequence every N steps"
+        "--reset-every", type=count, metavar="N", help="begin a new sequence every N steps"
     )
 
 
@@ -93,14 +93,14 @@ def _perform(options: argparse.Namespace) -> int:
         if not options.json:
             print(_csv_header(spec, logits), flush=True)
         reader = StepReader(network, stream, form, spec.max_steps if every is None else None)
-        steps, numbers = iter(reader), count(1)
-        more = True
+        steps, number, more = iter(reader), 0, True
         while more:
             device.reset()
             answered = 0
             for result in device.stream(islice(steps, every), logits, ahead):
+                number += 1
                 answered += 1
-                print(line(next(numbers), result), flush=ahead == 1)
+                print(line(number, result), flush=ahead == 1)
             more = answered == every
         reader.check()
     return EXIT_OK
@@ -120,6 +120,8 @@ def _check(spec: NetworkSpec, every: int | None, logits: bool) -> None:
 @contextmanager
 def _open_data(name: str) -> Iterator[BinaryIO]:
     if name == "-":
+        if sys.stdin is None:
+            raise OSError("standard input is closed: expected time steps there, or a file")
         yield sys.stdin.buffer
     else:
         with open(name, "rb") as stream:

@@ -255,12 +255,12 @@ def test_link_of_another_rate(monkeypatch, capsys, tmp_path, baud):
         (["--board", "icebreaker", "--clock", "50"], "49.5 and 50.25 MHz"),
         (["--board", "icebreaker", "--network", "no/such/file"], "no/such/file"),
         (["--board", "icebreaker", "--lanes", "28"], "28 lanes need 28 block RAMs"),
-        (["--board", "icebreaker", "--lanes", "14"], "a multiple of 4 and at least 12, not 14"),
+        (["--board", "icebreaker", "--lanes", "14"], "a multiple of 4 from 12 to 252, not 14"),
         (["--board", "icebreaker", "--lanes", "20"], "20 lanes need 6 SPRAMs, there are 4"),
         (["--board", "icebreaker", "--baud", "30000000"], "needs a clock of at least 120000000 Hz"),
         (["--board", "icebreaker", "--baud", "0"], "must be positive"),
-        (["--board", "icebreaker", "--lanes", "0"], "a multiple of 4 and at least 12, not 0"),
-        (["--board", "icebreaker", "--lanes", "-4"], "a multiple of 4 and at least 12, not -4"),
+        (["--board", "icebreaker", "--lanes", "0"], "a multiple of 4 from 12 to 252, not 0"),
+        (["--board", "icebreaker", "--lanes", "-4"], "a multiple of 4 from 12 to 252, not -4"),
     ],
 )
 def test_command_line_says_what_is_wrong(capsys, tmp_path, arguments, message):

@@ -82,7 +82,7 @@ def test_too_many_lanes_name_the_most():
 @pytest.mark.parametrize("lanes", [-4, 0, 8, 15, 18])
 def test_too_few_lanes_and_fractions_of_four_are_refused(lanes):
     with pytest.raises(
-        PlanError, match=f"lanes must be a multiple of 4 and at least 12, not {lanes}$"
+        PlanError, match=f"lanes must be a multiple of 4 from 12 to 252, not {lanes}$"
     ):
         make_plan(BOARD, SMALL, lanes=lanes)
 

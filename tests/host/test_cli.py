@@ -1,6 +1,7 @@
 """The command line: answers, exit statuses, and messages that help."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from host import compare as compare_module
 from host.cli import main
+from host.device import Device
 from models.file import save
 from models.random_networks import random_network
 
@@ -89,8 +91,8 @@ def test_info_names_what_there_is(capsys):
         (lambda a: [a[0], "absent.npz"], "absent.npz"),
         (lambda a: [a[0], "digits.csv"], "must be digits, adding or a path ending in .npz"),
         (lambda a: [a[1], a[1]], "d.npz"),
-        (lambda a: [*a, "--limit", "0"], "at least 1"),
-        (lambda a: [*a, "--lanes", "14"], "lanes must be a multiple of 4 and at least 12, not 14"),
+        (lambda a: [*a, "--lanes", "1000000000"], "from 12 to 252, not 1000000000"),
+        (lambda a: [*a, "--lanes", "14"], "lanes must be a multiple of 4 from 12 to 252, not 14"),
         (lambda a: [*a, "--baud", "9600"], "'emulator' does not take baud"),
     ],
 )
@@ -98,6 +100,14 @@ def test_wrong_arguments_are_exit_status_2(files, capsys, change, message):
     assert main(["run", *change(files())]) == 2
     captured = capsys.readouterr()
     assert captured.err.startswith("error: ") and message in captured.err and not captured.out
+
+
+@pytest.mark.parametrize("option", ["--limit", "--baud"])
+def test_counts_have_a_range(files, capsys, option):
+    with pytest.raises(SystemExit) as ended:
+        main(["run", *files(), option, "0"])
+    assert ended.value.code == 2
+    assert "expected an integer from 1 to 1000000000, found '0'" in capsys.readouterr().err
 
 
 def test_data_of_another_width_is_named(files, capsys):
@@ -186,3 +196,39 @@ def test_a_closed_pipe_is_no_traceback():
         text=True,
     )
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("buffered", [True, False])
+@pytest.mark.parametrize(
+    "command, status, message",
+    [
+        ("info >/dev/full", 2, "No space left on device"),
+        ("info >&-", 2, "error: standard output is closed"),
+        ("info 2>&-", 0, ""),
+        (f"run {ZOO} absent.npz 2>&-", 2, ""),
+        (f"load {ZOO} 2>&- >&-", 2, ""),
+        (f"stream {ZOO} <&-", 2, "error: standard input is closed"),
+    ],
+)
+def test_streams_that_are_closed_or_full(command, status, message, buffered):
+    unbuffered = {"PYTHONUNBUFFERED": "" if buffered else "1"}
+    done = subprocess.run(
+        ["bash", "-c", f"'{sys.executable}' -m host {command}"],
+        cwd=ROOT,
+        env=os.environ | unbuffered,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == status and message in done.stderr
+    assert len(done.stderr.splitlines()) == (message != "") and "error: " not in done.stdout
+
+
+def test_a_fault_of_the_program_is_no_difference(monkeypatch, capsys):
+    """Exit status 1, which is Python's for an unforeseen error, says what `run` has found."""
+
+    def broken(*_, **__):
+        raise ZeroDivisionError("unforeseen")
+
+    monkeypatch.setattr(Device, "open", broken)
+    assert main(["info"]) == 70
+    assert "Traceback" in (said := capsys.readouterr().err) and "unforeseen" in said

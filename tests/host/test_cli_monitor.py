@@ -114,12 +114,15 @@ def test_ctrl_c_ends_it_with_what_was_shown(device, capsys):
     assert len(captured.out.splitlines()) == 2 and captured.err == "interrupted\n"
 
 
-@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf", "soon"])
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf", "soon", "86401", "1e300"])
 def test_the_interval_must_be_positive(seconds, capsys):
     with pytest.raises(SystemExit) as ended:
         main(["monitor", "--device", "x", f"--interval={seconds}"])
     assert ended.value.code == 2
-    assert f"expected seconds above 0, found '{seconds}'" in capsys.readouterr().err
+    assert (
+        f"expected seconds above 0, up to 86400 (a day), found '{seconds}'"
+        in capsys.readouterr().err
+    )
 
 
 def test_a_device_must_be_named(capsys):

@@ -170,7 +170,6 @@ def test_a_network_of_values_gives_them(tmp_path, data, answer):
     "bad, message",
     [
         ("1,2", "line 6: expected 3 numbers with commas between, found 2: '1,2'"),
-        ("", "line 6: expected 3 numbers with commas between, found 0: ''"),
         ("1,2,3,4", "line 6: expected 3 numbers with commas between, found 4: '1,2,3,4'"),
         ("1,two,3", "line 6: expected an integer from -127 to 127"),
         ("1,0.5,3", "a float there would be 0.0, not 0), found '0.5'"),
@@ -254,12 +253,21 @@ def test_sums_are_those_so_far(tmp_path, data, answer):
 
 
 @pytest.mark.parametrize("option", ["--ahead", "--reset-every"])
-@pytest.mark.parametrize("value", ["0", "-1", "two"])
+@pytest.mark.parametrize("value", ["0", "-1", "two", "1000000001"])
 def test_counts_must_be_positive(file, capsys, option, value):
     with pytest.raises(SystemExit) as ended:
         main(["stream", file, f"{option}={value}"])
     assert ended.value.code == 2
-    assert f"expected an integer of at least 1, found '{value}'" in capsys.readouterr().err
+    assert f"expected an integer from 1 to 1000000000, found '{value}'" in capsys.readouterr().err
+
+
+def test_a_byte_order_mark_and_blank_lines_are_passed_over(file, data, answer):
+    marked = b"\xef\xbb\xbf\r\n" + csv(INTEGERS[:3]).replace("\n", "\r\n\r\n").encode()
+    status, lines, _ = answer(file, data("x.csv", marked))
+    assert status == 0 and answers(lines) == expected(INTEGERS[:3])
+    status, lines, found = answer(file, data("x.csv", marked + b"1,2.5,3\n"))
+    assert status == 2 and answers(lines) == expected(INTEGERS[:3])
+    assert found.startswith("error: line 8: ") and "because line 2 has integers only" in found
 
 
 def test_no_steps_give_the_header_alone(file, data, answer):

@@ -3,6 +3,8 @@
 import threading
 from types import SimpleNamespace
 
+import pytest
+
 from host.discovery import discover
 from host.errors import DeviceBusy, DeviceTimeout
 from host.transport import quicken
@@ -18,7 +20,9 @@ def port(device, vid=0x0403, pid=0x6010, location=None, serial_number=None):
     )  # fmt: skip
 
 
-def test_only_ports_that_may_be_boards_are_opened_and_each_says_what_it_is():
+@pytest.mark.parametrize("platform", ["linux", "win32"])
+def test_only_ports_that_may_be_boards_are_opened_and_each_says_what_it_is(platform, monkeypatch):
+    monkeypatch.setattr("sys.platform", platform)
     opened = []
 
     def open_device(where, **options):
@@ -42,13 +46,28 @@ def test_only_ports_that_may_be_boards_are_opened_and_each_says_what_it_is():
         ],
         open_device,
     )
-    assert sorted(opened) == ["COM4", "board", "busy", "silent"]
-    assert [item.port for item in found] == ["COM4", "board", "busy", "silent"]
+    # Only in Windows' serial numbers is the last letter the interface's.
+    expected = ["COM3"] * (platform != "win32") + ["COM4", "board", "busy", "silent"]
+    assert sorted(opened) == [item.port for item in found] == expected
     by_port = {item.port: item for item in found}
     assert by_port["board"].identity.capacity.lanes == 16
     assert by_port["board"].problem == "" and by_port["board"].serial_number == "ib1"
     assert by_port["busy"].identity is None and "in use" in by_port["busy"].problem
     assert "does not answer" in by_port["silent"].problem
+
+
+def test_what_goes_wrong_at_one_port_hides_no_other():
+    def open_device(where, **options):
+        if where == "odd":
+            raise OverflowError("a driver's whim")
+        return device_for("fake")
+
+    odd = port("odd")
+    odd.description = None
+    found = discover([odd, port("board"), port(None)], open_device)
+    assert [item.port for item in found] == ["board", "odd"]
+    assert found[0].identity and not found[0].problem
+    assert found[1].problem == "OverflowError: a driver's whim" and found[1].description == ""
 
 
 def test_ports_are_asked_at_the_same_time():

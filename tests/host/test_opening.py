@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from host.device import Device
-from host.errors import DeviceBusy, DeviceNotFound, DeviceTimeout, LinkError
+from host.errors import DeviceBusy, DeviceError, DeviceNotFound, DeviceTimeout, LinkError
 from models.random_networks import random_inputs, random_network
 from tests.host.helpers import expected_scores, fake_device
 
@@ -105,6 +105,20 @@ def test_an_address_where_nothing_listens_is_not_found():
 def test_an_unknown_kind_of_url_is_not_found():
     with pytest.raises(DeviceNotFound, match="nosuch"):
         Device.open("nosuch://board")
+
+
+@pytest.mark.parametrize(
+    "url", ["socket://", "socket://board", "socket://board:", "socket://board:0",
+            "socket://board:99999999", "socket://board:serial", "socket://:5000"],
+)  # fmt: skip
+def test_an_address_without_host_or_port_says_what_is_expected(url):
+    with pytest.raises(DeviceNotFound, match="expected socket://HOST:PORT, the port from 1 to"):
+        Device.open(url)
+
+
+def test_a_baud_rate_that_no_system_takes_is_an_error():
+    with serial_port() as port, pytest.raises(DeviceError, match="cannot open"):
+        Device.open(port, baud=10**12)
 
 
 def test_a_busy_port_is_an_error():

@@ -204,6 +204,21 @@ def test_another_protocol_version_is_named():
         open_session(FakeLine(fake_device(version=9)))
 
 
+@pytest.mark.parametrize("version", [1, 9])
+def test_a_later_version_may_have_more_to_say_to_a_sync(version):
+    """Whatever its answer's length, its version decides."""
+    device = fake_device(version=version)
+    respond = device._respond
+    device._respond = lambda sequence, code, status, payload: respond(
+        sequence, code, status, payload + b"more" * (code == Command.SYNC)
+    )
+    if version == 9:
+        with pytest.raises(ProtocolMismatch, match="version 9"):
+            open_session(FakeLine(device))
+    else:
+        open_session(FakeLine(device)).request(Command.COUNTERS, b"", 64)
+
+
 def test_an_answer_of_the_wrong_length_is_not_believed():
     session = open_session(FakeLine(fake_device()))
     with pytest.raises(DeviceTimeout, match="64 bytes where COUNTERS with 63 was due"):

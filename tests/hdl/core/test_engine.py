@@ -100,9 +100,11 @@ def test_store_that_does_not_begin_with_the_format_is_no_network():
     play(script)
 
 
-@pytest.mark.parametrize("lanes", [-12, 0, 8, 13, 14, 18])
+@pytest.mark.parametrize("lanes", [-12, 0, 8, 13, 14, 18, 256])
 def test_engine_of_too_few_lanes_or_of_no_multiple_of_four_is_refused(lanes):
-    with pytest.raises(ValueError, match=f"'lanes' must be a multiple of 4 >= 12, not {lanes}$"):
+    with pytest.raises(
+        ValueError, match=f"lanes must be a multiple of 4 from 12 to 252, not {lanes}$"
+    ):
         EngineParameters(lanes=lanes)
 
 
