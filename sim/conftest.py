@@ -30,7 +30,7 @@ def _installed(request: pytest.FixtureRequest) -> None:
         _need(request.getfixturevalue("simulator"))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")  # comes before a board that a whole module shares
 def verilator() -> None:
     """Skip, and say why, where Verilator is missing."""
     _need("verilator")

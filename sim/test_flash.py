@@ -15,6 +15,8 @@ from models.protocol import Command
 from models.random_networks import random_inputs
 from sim.lockstep import LockstepBoard
 
+pytestmark = pytest.mark.usefixtures("verilator")
+
 ROOT = Path(__file__).resolve().parent.parent
 NETWORK = file.load(ROOT / "models" / "zoo" / "digits.safetensors")
 IMAGE = compile_image(NETWORK, 16)

@@ -103,20 +103,25 @@ def add_device_command(
         + ("" if default is None else f" (default: {default})"),
     )
     command.add_argument("--baud", type=count, help="baud rate of a port (default 3000000)")
-    command.add_argument("--lanes", type=int, help="lanes of emulator or simulator")
     command.add_argument(
         "--weights", choices=["bram", "spram"], help="weight store of emulator or simulator"
     )
+    add_engine_options(command, "emulator or simulator")
+    return command
+
+
+def add_engine_options(command: argparse.ArgumentParser, whose: str) -> None:
+    """Add what decides how an engine's store words look."""
+    command.add_argument("--lanes", type=int, help=f"lanes of {whose} (default: 16)")
     command.add_argument(
-        "--events", type=int, choices=[1, 2], help="events a cycle of emulator or simulator"
+        "--events", type=int, choices=[1, 2], help=f"events a cycle of {whose} (default: 2)"
     )
     command.add_argument(
         "--packed",
         action="store_true",
         default=None,
-        help="emulator or simulator with five weights in a byte",
+        help=f"{whose} with five weights in a byte",
     )
-    return command
 
 
 def count(text: str) -> int:

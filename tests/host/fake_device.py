@@ -119,6 +119,10 @@ class FakeDevice:
             self.link_errors += 1
             return
         sequence, acknowledge, code, payload = raw[0], raw[1], raw[2], raw[3:-2]
+        used = sum(len(payload) + 4 for _, _, payload in self.waiting)
+        if used + len(payload) + 4 > self.options.rx_capacity:
+            self.link_errors += 1
+            return
         if code == Command.SYNC:
             self.expected = (sequence + 1) % 256
             self.waiting.clear()
@@ -138,9 +142,6 @@ class FakeDevice:
         self._free()
         if sequence != self.expected:
             self.send_index = 0
-            return
-        used = sum(len(payload) + 4 for _, _, payload in self.waiting)
-        if used + len(payload) + 4 > self.options.rx_capacity:
             return
         self.expected = (self.expected + 1) % 256
         self.frames += 1

@@ -187,6 +187,17 @@ def test_full_buffer_drops_the_frame_that_does_not_fit(excess):
     assert bench.errors == excess
 
 
+@pytest.mark.parametrize("late", [raw(1, 4, b"word", 1), raw(9, 4, b"word", 1), raw(1, 0, b"xy")])
+def test_a_frame_without_room_is_as_a_damaged_one(late):
+    """Neither its acknowledgement counts nor its number, and a SYNC is no exception."""
+    # But for four bytes, and the one in the memory's output register, the buffer is full.
+    first = bytes(BUFFER_CAPACITY - request_cost(0) - 4)
+    bench = Bench([raw(0, 4, first), late], hold=(len(first) + 20) * (GAP + 1))
+    assert bench.requests == [stored(0, 4, first)]
+    assert bench.acknowledged == [0] and bench.errors == 1
+    assert bench.repeats == 0 and bench.restarts == []
+
+
 def test_oversized_frame_is_dropped():
     bench = Bench([raw(0, 4, bytes(1100)), raw(0, 4, bytes(600)), raw(0)])
     assert bench.requests == [stored(0)]
