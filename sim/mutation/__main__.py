@@ -1,8 +1,9 @@
 """`python -m sim.mutation`: apply small faults to the gateware and see which test notices each.
 
-Each fault of `sim/mutation/faults.py` goes, alone, into a copy of the repository, and the tests
-that look at its file run there until one fails. A fault that no test notices is a hole in the
-tests, unless the table says why it is none. The result is `docs/mutants.md`.
+Each fault of `sim/mutation/faults.py`, which joins two tables, goes, alone, into a copy of the
+repository, and the tests that look at its file run there until one fails. A fault that no test
+notices is a hole in the tests, unless the table says why it is none. The result is
+`docs/mutants.md`.
 
     python -m sim.mutation                       # all faults, two at a time; about an hour
     python -m sim.mutation --continue            # with the results that a stopped run has left
