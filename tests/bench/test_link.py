@@ -9,8 +9,6 @@ from bench.link import Loading, RoundTrip, Streaming, bound, hidden_for, markdow
 from hdl.toolchain import ToolError
 from host.errors import SimulatorError
 from models.image import compile_image
-from sim.harness.build import BoardBuildError, find_verilator
-from sim.lockstep import LockstepBoard
 
 STREAMS = [
     Streaming(8, False, 20, 1440.0, 0.889, 0.889),
@@ -20,35 +18,25 @@ LOADS = [Loading(72, 4136, 0.017, 0.0138), Loading(232, 33000, 0.14, 0.11)]
 TRIPS = [RoundTrip(64, False, 129.6e-6, 326), RoundTrip(64, True, 273.2e-6, 326)]
 
 
-@pytest.fixture(scope="module")
-def board():
-    try:
-        find_verilator()
-    except BoardBuildError as error:
-        pytest.skip(str(error))
-    with LockstepBoard() as made:
-        yield made
-
-
-def test_streaming_leaves_no_pause_on_the_line(board):
-    found = link.stream(board, 20, False, 400)
+def test_streaming_leaves_no_pause_on_the_line(lockstep_board):
+    found = link.stream(lockstep_board, 20, False, 400)
     assert found.frame_steps == 20
     assert found.share == pytest.approx(found.bound, rel=0.001)
     assert found.share >= link.LEAST_SHARE
-    assert link.stream(board, 20, False, 400) == found
+    assert link.stream(lockstep_board, 20, False, 400) == found
 
 
-def test_a_load_takes_little_more_than_its_bytes_on_the_line(board):
-    found = link.load(board, hidden_for(2000))
+def test_a_load_takes_little_more_than_its_bytes_on_the_line(lockstep_board):
+    found = link.load(lockstep_board, hidden_for(2000))
     assert 2000 <= found.bytes < 3000
     assert found.bound < found.seconds < 1.4 * found.bound + 0.002
 
 
-def test_a_step_is_answered_with_its_label_within_the_goal(board):
-    label, logits = (link.round_trip(board, 64, logits) for logits in link.ANSWERS)
+def test_a_step_is_answered_with_its_label_within_the_goal(lockstep_board):
+    label, logits = (link.round_trip(lockstep_board, 64, logits) for logits in link.ANSWERS)
     assert label.seconds <= link.MOST_ROUND_TRIP
     # The line alone: ten scores of four bytes.
-    assert logits.seconds - label.seconds >= 40 * board.seconds_per_byte
+    assert logits.seconds - label.seconds >= 40 * lockstep_board.seconds_per_byte
 
 
 def test_frames_bound_the_share_of_inputs():

@@ -305,7 +305,7 @@ class FakeDevice:
         return values[offset : offset + count].tobytes()
 
     def _write_state(self, payload: bytes) -> bytes:
-        if len(payload) < 4:
+        if len(payload) < 3:
             raise Refusal(Status.BAD_LENGTH)
         region, offset = struct.unpack("<BH", payload[:3])
         values = self._region(region).copy()
