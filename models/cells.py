@@ -102,7 +102,7 @@ class AdditiveGatedCell(nn.Module):
         Tensor [T, N, H], the state after each step (held where not valid), and the last one
         """
         w, u, b = self.weights()
-        states = gate_sequence(x @ w.T + b, u, h, valid, self.theta, self.steps)
+        states = gate_sequence(nn.functional.linear(x, w, b), u, h, valid, self.theta, self.steps)
         return states, states[-1]
 
 

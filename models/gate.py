@@ -15,13 +15,17 @@ surrogate there breaks training); rounding down has derivative 1.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import softshrink
 
-__all__ = ["gate", "gate_sequence"]
+from models.gate_kernel import kernel
+
+__all__ = ["compiled", "gate", "gate_sequence"]
 
 
 def gate(p: Tensor, h: Tensor, theta: float = 0.0, steps: int | None = None) -> Tensor:
@@ -80,6 +84,37 @@ def gate_sequence(
     states = _GateSequence.apply(inputs, recurrent, h, valid, theta, steps)
     assert isinstance(states, Tensor)
     return states
+
+
+_compiled = False
+
+
+@contextmanager
+def compiled(enabled: bool = True) -> Iterator[None]:
+    """Within, `gate_sequence` takes its time steps in compiled code, where tensors are on the CPU.
+
+    The same states bit for bit on the integer grid, and the same but for rounding on real numbers;
+    gradients are the same but for rounding. So a network that is trained with it differs in the end
+    from one that is trained without it, but not from machine to machine by the gate.
+
+    Parameters
+    ----------
+    enabled : bool
+        False: in PyTorch's operations, as outside.
+
+    Raises
+    ------
+    KernelError
+        At once, if there is no C++ compiler.
+    """
+    global _compiled
+    if enabled:
+        kernel(torch.float32)
+    before, _compiled = _compiled, enabled
+    try:
+        yield
+    finally:
+        _compiled = before
 
 
 def _cuts(steps: int | None) -> tuple[float, float]:
@@ -145,6 +180,9 @@ class _GateSequence(torch.autograd.Function):
         theta: float,
         steps: int | None,
     ) -> Tensor:
+        if _compiled and inputs.device.type == "cpu":
+            return _compiled_forward(ctx, inputs, recurrent, h, valid, theta, steps)
+        ctx.compiled = False
         saved = torch.empty_like(inputs)
         states = inputs.new_empty(len(inputs) + 1, *h.shape)
         states[0] = h
@@ -157,12 +195,22 @@ class _GateSequence(torch.autograd.Function):
                 torch.where(valid[step], new, old, out=new)
         ctx.save_for_backward(saved, recurrent, states, valid)
         ctx.settings = (theta, steps)
-        # A copy, for what is saved must not be changed by whoever uses the result.
-        return states[1:].clone()
+        # Whoever changes the result in place is told so in the backward pass.
+        return states[1:]
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         saved, recurrent, states, valid = ctx.saved_tensors
+        if ctx.compiled:
+            to_p, to_h = kernel(saved.dtype).backward(
+                recurrent.contiguous(),
+                saved,
+                states,
+                grads[0].contiguous(),
+                valid,
+                _settings(*ctx.settings),
+            )
+            return to_p, _to_recurrent(to_p, states), to_h, None, None, None
         by_z, by_c, by_h = _derivatives(saved, states[:-1], *ctx.settings)
         if valid is not None:
             by_z, by_c = by_z * valid, by_c * valid
@@ -175,5 +223,33 @@ class _GateSequence(torch.autograd.Function):
             torch.mul(to_h, by_z[step], out=to_p[step, :, :units])
             torch.mul(to_h, by_c[step], out=to_p[step, :, units:])
             to_h = torch.addmm(to_h * by_h[step], to_p[step], recurrent)
-        to_recurrent = to_p.flatten(0, 1).t() @ states[:-1].flatten(0, 1)
-        return to_p, to_recurrent, to_h, None, None, None
+        return to_p, _to_recurrent(to_p, states), to_h, None, None, None
+
+
+def _to_recurrent(to_p: Tensor, states: Tensor) -> Tensor:
+    return to_p.flatten(0, 1).t() @ states[:-1].flatten(0, 1)
+
+
+def _settings(theta: float, steps: int | None) -> tuple[float, float, float, float]:
+    return theta, steps or 0, *_cuts(steps)
+
+
+def _compiled_forward(
+    ctx: Any,
+    inputs: Tensor,
+    recurrent: Tensor,
+    h: Tensor,
+    valid: Tensor | None,
+    theta: float,
+    steps: int | None,
+) -> Tensor:
+    """As `_GateSequence.forward`."""
+    saved = inputs.clone(memory_format=torch.contiguous_format)
+    states = inputs.new_empty(len(inputs) + 1, *h.shape)
+    states[0] = h
+    kernel(saved.dtype).forward(
+        recurrent.t().contiguous(), saved, states, valid, _settings(theta, steps)
+    )
+    ctx.save_for_backward(saved, recurrent, states, valid)
+    ctx.settings, ctx.compiled = (theta, steps), True
+    return states[1:]

@@ -31,6 +31,7 @@ from models.evaluate import describe, evaluate
 from models.export import export
 from models.file import check_path, save
 from models.float_network import AdditiveGatedNetwork
+from models.gate_kernel import KernelError
 from models.network import NetworkError
 from models.parity import describe as describe_parities
 from models.parity import measure_parities
@@ -243,6 +244,11 @@ def _parser() -> argparse.ArgumentParser:
         "--hold", type=float, metavar="WEIGHT", help="of the penalty on changes of state (events)"
     )
     loop.add_argument(
+        "--compiled",
+        action=argparse.BooleanOptionalAction,
+        help="time steps in compiled code: faster, needs g++, rounds gradients otherwise",
+    )
+    loop.add_argument(
         "--keep", choices=("best", "last"), help="epoch kept: best on validation (default) or last"
     )
     loop.add_argument(
@@ -308,7 +314,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if options.train_on == "all":
             task = without_validation(task)
         return _run(options, task, model, settings, options.iterations or iterations)
-    except (NetworkError, TaskError, ValueError, OSError, FloatingPointError) as error:
+    except (
+        NetworkError, TaskError, ValueError, OSError, FloatingPointError, KernelError
+    ) as error:  # fmt: skip
         print(f"error: {error}", file=sys.stderr)
         return 2
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.float_network import AdditiveGatedNetwork, Output
+from models.gate import compiled
 from models.hold import movement
 from models.tasks.data import Part
 
@@ -49,6 +51,9 @@ class Settings:
         The epoch whose weights are kept: "best" on validation, or the "last". Where few
         sequences are there to validate, the best epoch is partly the luckiest, and the more so
         the more a network's accuracy varies between epochs, as a sparse one's does.
+    compiled : bool
+        Take the time steps in compiled code (`models.gate.compiled`): several times faster, needs
+        a C++ compiler, and ends with other weights, since gradients are rounded otherwise.
 
     Raises
     ------
@@ -64,6 +69,7 @@ class Settings:
     shift: float = 0.0
     hold: float = 0.0
     keep: str = "best"
+    compiled: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.hold < float("inf"):
@@ -191,7 +197,21 @@ def fit(
         When the best epoch is to be kept, and there is nothing to choose it by.
     FloatingPointError
         When the loss is no longer finite.
+    KernelError
+        When the compiled loop is wanted and cannot be had.
     """
+    with compiled() if settings.compiled else nullcontext():
+        return _fit(module, epoch, iterations, validation, settings, report)
+
+
+def _fit(
+    module: AdditiveGatedNetwork,
+    epoch: Callable[[int], Iterable[Part]],
+    iterations: int,
+    validation: Part,
+    settings: Settings,
+    report: Callable[[int, History], None] | None,
+) -> History:
     if not len(validation) and settings.keep != "last":
         raise ValueError(
             f"keep must be last where no sequences are left to validate, not {settings.keep!r}"
