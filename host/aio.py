@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import os
+import weakref
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from concurrent.futures import Future
+from contextlib import closing, suppress
 from enum import Enum, auto
 from queue import SimpleQueue
 from threading import Thread
 from types import TracebackType
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from numpy.typing import ArrayLike
 
@@ -27,9 +29,19 @@ from host.results import Counters, Identity, Result, State
 from host.sequencer import Pause
 from models.network import Network
 
+if TYPE_CHECKING:
+    from host.discovery import Found
+
 T = TypeVar("T")
 
 Source = Iterable[ArrayLike] | AsyncIterable[ArrayLike]
+
+
+async def discover() -> list[Found]:
+    """See `host.discovery.discover`."""
+    from host import discovery
+
+    return await asyncio.to_thread(discovery.discover)
 
 
 class _End(Enum):
@@ -68,6 +80,7 @@ class _Worker:
     def _run(self) -> None:
         while (call := self._calls.get()) is not None:
             call()
+            del call  # it holds what it was called with, and what it returned
 
 
 class AsyncDevice:
@@ -88,6 +101,9 @@ class AsyncDevice:
         self._device = device
         self._worker = _Worker()
         self._closing: Future[None] | None = None
+        # Like a Device that nobody keeps, it gives its line back.
+        self._dropped = weakref.finalize(self, _drop, device, self._worker)
+        self._dropped.atexit = False
 
     @staticmethod
     async def open(where: str | os.PathLike[str], **options: Any) -> AsyncDevice:
@@ -168,10 +184,15 @@ class AsyncDevice:
     async def close(self) -> None:
         """Give the device back, after the call at work; closing twice does nothing.
 
-        Whoever waits for a result meets LinkError when its source gives something.
+        Calls that wait for their turn meet LinkError, and so does whoever waits for a result, when
+        its source gives something.
         """
         if self._closing is None:
-            self._closing = self._submit(self._device.close)
+            # Not by the worker: it may be waiting for a plain source.
+            closer = _Worker()
+            self._closing = closer.submit(self._device.close)
+            closer.end()
+            self._dropped.detach()
             self._worker.end()
         await asyncio.shield(asyncio.wrap_future(self._closing))
 
@@ -256,7 +277,7 @@ class AsyncResults(AsyncIterator[Result]):
     def _end(self) -> None:
         # The worker does it before whatever is called next; there is nothing to wait for.
         if not self._ended and self._device._closing is None:
-            self._device._submit(_close_results, self._results)
+            self._device._submit(_close_results, self._results, self._given)
         self._ended = True
 
 
@@ -276,9 +297,17 @@ def _next(results: Future[Results]) -> Result | Pause | _End:
     return next(results.result(), _End.END)
 
 
-def _close_results(results: Future[Results]) -> None:
-    if results.exception() is None:
-        results.result().close()
+def _close_results(results: Future[Results], given: deque[ArrayLike | _End]) -> None:
+    if results.cancelled() or results.exception() is not None:
+        return
+    with closing(results.result()) as generator, suppress(StopIteration, Exception):
+        while given:  # taken from the source, not yet from here: the call that would was cancelled
+            next(generator)
+
+
+def _drop(device: Device, worker: _Worker) -> None:
+    worker.submit(device.close)
+    worker.end()
 
 
 def _close_opened(opening: Future[Device]) -> None:

@@ -8,6 +8,7 @@ with Device.open("emulator") as device:
 from __future__ import annotations
 
 import functools
+import operator
 import os
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -72,7 +73,7 @@ class Device:
         self._identity: Identity | None = None  # when the first network was loaded
         self._sequencer: Sequencer | None = None
         self._open = True
-        self._generator = ""
+        self._in_progress = ""
         # Held in every call, and while a generator makes its next result.
         self._lock = threading.RLock()
 
@@ -157,7 +158,7 @@ class Device:
         network : Network or path of a network file
         progress : callable, optional
             Called with (bytes done, bytes in all), from within the call: other threads wait. What
-            it raises ends the load, and leaves no network.
+            it raises ends the load; `network` is none then, whatever is in the device's store.
 
         Raises
         ------
@@ -183,7 +184,11 @@ class Device:
             raise NetworkDoesNotFit(str(error)) from error
         image = compile_image(network, capacity.lanes, capacity.word_format)
         self._network = self._sequencer = None
-        self._engine.load(network, image, progress)
+        self._in_progress = "load"  # no other call from within `progress`
+        try:
+            self._engine.load(network, image, progress)
+        finally:
+            self._in_progress = ""
         self._network, self._crc32 = network, image.crc32
         self._sequencer = Sequencer(self._engine, network.spec, self._identity.clock_hz)
 
@@ -209,8 +214,8 @@ class Device:
         """Begin a new sequence from the zero state."""
         sequencer = self._ready()
         sequencer.forget_cycles()
-        self._engine.reset()
         sequencer.steps = 0
+        self._engine.reset()
 
     @_locked
     def step(self, x: ArrayLike, logits: bool = True) -> Result:
@@ -326,8 +331,8 @@ class Device:
             )
         check_state(spec, state)
         sequencer.forget_cycles()
+        sequencer.steps = operator.index(state.steps)
         self._engine.write_state(state.h, state.scores if spec.readout.mode == "sum" else None)
-        sequencer.steps = state.steps
 
     @_locked
     def counters(self) -> Counters:
@@ -360,9 +365,11 @@ class Device:
             raise LinkError("the device was closed")
 
     def _check_idle(self) -> None:
-        if self._generator:
+        if self._in_progress == "load":
+            raise DeviceError("load() is in progress")
+        if self._in_progress:
             raise DeviceError(
-                f"{self._generator}() is in progress: take all of its results, or close() it"
+                f"{self._in_progress}() is in progress: take all of its results, or close() it"
             )
 
     @staticmethod
@@ -380,7 +387,7 @@ class Device:
                     f"{name}() was called before load(): its results belong to the network that "
                     "was loaded then; call it again"
                 )
-            self._generator = name
+            self._in_progress = name
         try:
             while True:
                 with self._lock:
@@ -396,20 +403,21 @@ class Device:
                 with self._lock:
                     cast(Results, results).close()
             finally:
-                self._generator = ""
+                self._in_progress = ""
 
     def _taken(
         self, source: Iterable[ArrayLike], convert: Callable[[Network, ArrayLike], Steps]
     ) -> Iterator[Steps | Pause]:
         """Take a generator's inputs; while their source makes one, other threads may come in."""
         network, items = self.network, iter(source)
+        ended = object()
         while True:
             self._lock.release()  # it is held once, by `_generating`
             try:
-                item = next(items)
-            except StopIteration:
-                return
+                item = next(items, ended)
             finally:
                 self._lock.acquire()
             self._check_open()
-            yield item if isinstance(item, Pause) else convert(network, item)
+            if item is ended:
+                return
+            yield item if isinstance(item, Pause) else convert(network, cast(ArrayLike, item))

@@ -128,13 +128,14 @@ class Emulator:
     def load(self, network: Network, image: Image, progress: Progress | None) -> None:
         """Take a network; its state starts at zero."""
         self._adding, self._reading = self._lane_cycles()
+        self._network = self._image = None
+        if progress is not None:
+            size = len(image.words) * image.word_bytes
+            progress(size, size)
         self._network, self._image = network, image
         self._model = golden.GoldenModel(network)
         self._cycle_model = CycleModel(network, self._capacity.lanes, self._capacity.word_format)
         self._clear()
-        if progress is not None:
-            size = len(image.words) * image.word_bytes
-            progress(size, size)
 
     def _lane_cycles(self) -> tuple[int, int]:
         """Return the cycles in which lanes added and were read, of all networks so far."""

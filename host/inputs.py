@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+import sys
 from typing import Any
 
 import numpy as np
@@ -43,9 +45,19 @@ def check_state(spec: NetworkSpec, state: State) -> None:
     InputError
         If its arrays are not integers of the network's sizes and ranges, or its steps no count.
     """
+    try:
+        steps = operator.index(state.steps)
+    except TypeError:
+        steps = -1
+    longest = spec.max_steps or sys.maxsize
+    if not 0 <= steps <= longest:
+        upper = "" if spec.max_steps is None else f" to {longest}"
+        raise InputError(f"the state's steps must be an integer from 0{upper}, not {state.steps!r}")
+    # So many a step, or a sequence of the most steps could leave 32 bits.
+    most_score = _MOST_SCORE if spec.max_steps is None else _MOST_SCORE * steps // longest
     for what, values, size, most in (
         ("h", state.h, sum(spec.units), spec.M),
-        ("scores", state.scores, spec.outputs, _MOST_SCORE),
+        ("scores", state.scores, spec.outputs, most_score),
     ):
         array: NDArray[Any] = np.asarray(values)
         if array.dtype.kind not in "iu" or array.shape != (size,):
@@ -56,8 +68,6 @@ def check_state(spec: NetworkSpec, state: State) -> None:
         # Not by magnitude: that of the lowest integer overflows.
         if (array > most).any() or (array < -most).any():
             raise InputError(f"the state's {what} must lie in [-{most}, {most}]")
-    if not isinstance(state.steps, int) or state.steps < 0:
-        raise InputError(f"the state's steps must be an integer from 0, not {state.steps!r}")
 
 
 def _integers(network: Network, given: ArrayLike, what: str, dimensions: int) -> NDArray[np.int8]:

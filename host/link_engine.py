@@ -278,19 +278,24 @@ class LinkEngine:
 
     def write_state(self, h: NDArray[np.int8], scores: NDArray[np.int64] | None) -> None:
         """Reset, then put a state in place, and let the device take it up."""
-        self._request(Command.RESET)
-        self._write_region(Region.HIDDEN, h.astype(np.int8)[self._order].tobytes(), 1)
+        hidden = h.astype(np.int8)[self._order].tobytes()
+        tickets = [self._session.submit(Command.RESET)]
+        tickets += self._write_region(Region.HIDDEN, hidden, 1)
         if scores is not None:
-            self._write_region(Region.SCORES, scores.astype("<i4").tobytes(), _SCORE_BYTES)
-        self._request(Command.REPLAY)
+            data = scores.astype("<i4").tobytes()
+            tickets += self._write_region(Region.SCORES, data, _SCORE_BYTES)
+        tickets.append(self._session.submit(Command.REPLAY))
+        for ticket in tickets:
+            _answer(self._session, ticket)
 
-    def _write_region(self, region: Region, data: bytes, size: int) -> None:
-        start = 0
+    def _write_region(self, region: Region, data: bytes, size: int) -> list[Ticket]:
+        tickets, start = [], 0
         while start < len(data):
             each = max(1, (self._payload_room() - 3) // size) * size
             request = struct.pack("<BH", region, start // size) + data[start : start + each]
-            self._request(Command.WRITE_STATE, request)
+            tickets.append(self._session.submit(Command.WRITE_STATE, request))
             start += each
+        return tickets
 
     def counters(self) -> Counters:
         """Return the device's counters."""

@@ -74,8 +74,8 @@ class Sequencer:
         flags = StepFlags.READOUT_ALL | self._label_flag(logits)
         base = self._last_busy()
         self._busy = None
+        self.steps += 1  # though the wait be interrupted, the device takes it
         answer = self._engine.submit(x, flags).result()
-        self.steps += 1
         self._busy = answer.busy
         return self._result(answer.records[0], base, self.steps)
 
@@ -125,9 +125,11 @@ class Sequencer:
 
         def send() -> None:
             if collected:
-                pending.append((self._engine.submit(np.concatenate(collected), flags), self.steps))
-                self.steps += len(collected)
+                batch, number = np.concatenate(collected), self.steps
+                # Before anything can interrupt it: what has gone out must not go out again.
                 collected.clear()
+                self.steps += len(batch)
+                pending.append((self._engine.submit(batch, flags), number))
 
         def results(most: int) -> Iterator[Result]:
             nonlocal base
@@ -185,9 +187,10 @@ class Sequencer:
                 flags |= StepFlags.FIRST
             if start + size >= len(data):
                 flags |= StepFlags.LAST
-            pending.append(self._engine.submit(data[start : start + size], flags))
+            batch = data[start : start + size]
+            self.steps = start + len(batch)
+            pending.append(self._engine.submit(batch, flags))
             start += size
-        self.steps = len(data)
         return pending
 
     def _finish(self, pending: list[Pending], base: int, steps: int) -> Result:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import reprlib
-import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import PurePath
 from typing import BinaryIO
@@ -113,7 +112,7 @@ class StepReader:
             values = np.empty(spec.inputs, kind)
             for index, field in enumerate(fields):
                 try:
-                    values[index] = kind(field)
+                    values[index] = kind(_plain(field))
                 except (ValueError, OverflowError):
                     expected = "a number"
                     if kind is np.int64:
@@ -130,8 +129,10 @@ class StepReader:
         inputs = self._network.spec.inputs
         try:
             array = np.load(io.BytesIO(self._stream.read()), allow_pickle=False)
-        except (ValueError, EOFError, zipfile.BadZipFile) as error:
-            raise InputError(f"expected an NPY file of numbers: {error}") from error
+        except Exception as error:  # NumPy's parser fails in many ways, one for each kind of damage
+            raise InputError(
+                f"expected an NPY file of numbers: {error or type(error).__name__}"
+            ) from error
         shape = getattr(array, "shape", "an archive of arrays")
         if len(shape) != 2 or shape[1] != inputs:
             raise InputError(f"expected an array of shape [T, {inputs}], found {shape}")
@@ -148,9 +149,16 @@ class StepReader:
             yield np.frombuffer(data, np.int8)
 
 
+def _plain(field: str) -> str:
+    """Refuse what Python would take for a number, and nobody else: 1_2, or foreign digits."""
+    if "_" in field or not field.isascii():
+        raise ValueError
+    return field
+
+
 def _is_integer(field: str) -> bool:
     try:
-        int(field)
+        int(_plain(field))
     except ValueError:
         return False
     return True

@@ -102,7 +102,8 @@ class AdditiveGatedCell(nn.Module):
         Tensor [T, N, H], the state after each step (held where not valid), and the last one
         """
         w, u, b = self.weights()
-        states = gate_sequence(nn.functional.linear(x, w, b), u, h, valid, self.theta, self.steps)
+        inputs = nn.functional.linear(x, w, b)
+        states = gate_sequence(inputs, u, h, valid, self.theta, self.steps, reuse=True)
         return states, states[-1]
 
 

@@ -59,6 +59,7 @@ def gate_sequence(
     valid: Tensor | None = None,
     theta: float = 0.0,
     steps: int | None = None,
+    reuse: bool = False,
 ) -> Tensor:
     """All steps of a batch at once: ``h = gate(inputs[t] + h @ recurrent.T, h)`` for every t.
 
@@ -76,12 +77,14 @@ def gate_sequence(
         Where False, the state holds.
     theta, steps
         As for `gate`.
+    reuse : bool
+        Nobody else needs the inputs: they may be overwritten.
 
     Returns
     -------
     Tensor [T, N, H], the state after each step
     """
-    states = _GateSequence.apply(inputs, recurrent, h, valid, theta, steps)
+    states = _GateSequence.apply(inputs, recurrent, h, valid, theta, steps, reuse)
     assert isinstance(states, Tensor)
     return states
 
@@ -179,9 +182,11 @@ class _GateSequence(torch.autograd.Function):
         valid: Tensor | None,
         theta: float,
         steps: int | None,
+        reuse: bool,
     ) -> Tensor:
         if _compiled and inputs.device.type == "cpu":
-            return _compiled_forward(ctx, inputs, recurrent, h, valid, theta, steps)
+            saved = inputs if reuse else inputs.clone()
+            return _compiled_forward(ctx, saved.contiguous(), recurrent, h, valid, theta, steps)
         ctx.compiled = False
         saved = torch.empty_like(inputs)
         states = inputs.new_empty(len(inputs) + 1, *h.shape)
@@ -210,7 +215,7 @@ class _GateSequence(torch.autograd.Function):
                 valid,
                 _settings(*ctx.settings),
             )
-            return to_p, _to_recurrent(to_p, states), to_h, None, None, None
+            return to_p, _to_recurrent(to_p, states), to_h, None, None, None, None
         by_z, by_c, by_h = _derivatives(saved, states[:-1], *ctx.settings)
         if valid is not None:
             by_z, by_c = by_z * valid, by_c * valid
@@ -223,7 +228,7 @@ class _GateSequence(torch.autograd.Function):
             torch.mul(to_h, by_z[step], out=to_p[step, :, :units])
             torch.mul(to_h, by_c[step], out=to_p[step, :, units:])
             to_h = torch.addmm(to_h * by_h[step], to_p[step], recurrent)
-        return to_p, _to_recurrent(to_p, states), to_h, None, None, None
+        return to_p, _to_recurrent(to_p, states), to_h, None, None, None, None
 
 
 def _to_recurrent(to_p: Tensor, states: Tensor) -> Tensor:
@@ -236,16 +241,15 @@ def _settings(theta: float, steps: int | None) -> tuple[float, float, float, flo
 
 def _compiled_forward(
     ctx: Any,
-    inputs: Tensor,
+    saved: Tensor,
     recurrent: Tensor,
     h: Tensor,
     valid: Tensor | None,
     theta: float,
     steps: int | None,
 ) -> Tensor:
-    """As `_GateSequence.forward`."""
-    saved = inputs.clone(memory_format=torch.contiguous_format)
-    states = inputs.new_empty(len(inputs) + 1, *h.shape)
+    """As `_GateSequence.forward`; what is saved are the inputs at first."""
+    states = saved.new_empty(len(saved) + 1, *h.shape)
     states[0] = h
     kernel(saved.dtype).forward(
         recurrent.t().contiguous(), saved, states, valid, _settings(theta, steps)

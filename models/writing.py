@@ -17,6 +17,7 @@ def write_whole(path: str | os.PathLike[str], data: bytes | str) -> None:
     Parameters
     ----------
     path : path in a folder that is there
+        What a link points to is written, and the link stays.
     data : bytes, or str to be written as UTF-8
 
     Raises
@@ -24,7 +25,8 @@ def write_whole(path: str | os.PathLike[str], data: bytes | str) -> None:
     OSError
         Naming `path`, when it cannot be written; nothing is left beside it then.
     """
-    target = Path(path)
+    target = Path(os.path.realpath(path))  # a link stays one
+    _check_regular(Path(path))
     raw = data.encode() if isinstance(data, str) else data
     try:
         # In the same folder: only within a file system does a rename take the whole at once.
@@ -41,7 +43,7 @@ def write_whole(path: str | os.PathLike[str], data: bytes | str) -> None:
                 os.unlink(temporary)
             raise
     except OSError as error:
-        raise OSError(error.errno, error.strerror or str(error), str(target)) from error
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
 
 
 def replace_between(text: str, begin: str, end: str, part: str) -> str:
@@ -93,5 +95,11 @@ def check_output(path: Path) -> None:
         Naming the folder or the file, and what stands against it.
     """
     check_folder(path.parent)
+    _check_regular(path)
+
+
+def _check_regular(path: Path) -> None:
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, "expected a file, found a folder", str(path))
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "expected a file, found a device or a pipe", str(path))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import reprlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from textwrap import indent
-from typing import Any
+from typing import Any, TextIO
 
 from host.device import Device
 
@@ -143,6 +144,20 @@ def open_device(options: argparse.Namespace, **more: Any) -> Device:
     given = {name: getattr(options, name) for name in names}
     kept = {name: value for name, value in given.items() if value is not None}
     return Device.open(options.device, **kept, **more)
+
+
+def say(text: str, end: str = "\n") -> None:
+    """Write a message to standard error, or nothing if nobody can read it any more."""
+    try:
+        print(text, end=end, file=sys.stderr, flush=True)
+    except OSError:
+        give_up(sys.stderr)
+
+
+def give_up(stream: TextIO) -> None:
+    """Have a stream that cannot be written take everything, what waits in it included."""
+    # The interpreter would try it again at exit, complain, and end with a status of its own.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 @contextmanager

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 from pathlib import Path
 
-from host.cli.common import EXIT_OK, Commands, add_command, print_facts, print_json
+from host.cli.common import EXIT_OK, Commands, add_command, print_facts, print_json, say
 from host.flash import Build, read_build, standalone
 from host.programmer import PROGRAMMERS, find_programmer, program, programmer_command
 from models.file import load
@@ -104,4 +103,4 @@ def _program(build: Build, contents: bytes, wanted: str | None) -> str:
 
 
 def _show(text: str) -> None:
-    print(text, end="", file=sys.stderr, flush=True)
+    say(text, end="")  # whatever becomes of it: half a flash is worse

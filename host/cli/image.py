@@ -15,6 +15,7 @@ from host.cli.common import (
 )
 from models.file import load
 from models.image import compile_image
+from models.spec import FRACTION_BITS
 from models.word_format import WordFormat
 from models.writing import check_output, write_whole
 
@@ -72,6 +73,8 @@ def _perform(options: argparse.Namespace) -> int:
                 "scale": normalisation.scale.tolist(),
                 "outputs": spec.outputs,
                 "readout": spec.readout.mode,
+                "target": spec.target,
+                "value_divisor": 1 << (spec.hb + FRACTION_BITS),
                 "max_steps": spec.max_steps,
                 "order": [order.tolist() for order in network.order],
             }

@@ -1,12 +1,11 @@
-"""`list`: the serial ports of this computer, and what answers at them."""
+"""`list`: the serial ports where a board may be, and what answers at them."""
 
 from __future__ import annotations
 
 import argparse
-import sys
 from dataclasses import asdict
 
-from host.cli.common import EXIT_OK, Commands, add_command, print_json, print_table
+from host.cli.common import EXIT_OK, Commands, add_command, print_json, print_table, say
 from host.cli.info import held
 from host.results import Identity
 
@@ -16,8 +15,9 @@ python -m host list --json
 """
 
 _DETAILS = """
-Each port is opened and asked what it is. A port that another program uses is listed with that
-problem, as is one where nothing answers that speaks the protocol.
+Each port with the USB ids of a board's converter (FTDI FT2232H, 0403:6010) is opened and asked what
+it is. A port that another program uses is listed with that problem, as is one where nothing answers
+that speaks the protocol.
 """
 
 _COLUMNS = ("PORT", "DEVICE", "SERIAL NUMBER", "DESCRIPTION")
@@ -29,7 +29,7 @@ def add(commands: Commands) -> None:
         commands,
         "list",
         _perform,
-        "list this computer's serial ports and what answers at them",
+        "list the boards at this computer's serial ports",
         _EXAMPLES,
         _DETAILS,
     )
@@ -42,7 +42,7 @@ def _perform(options: argparse.Namespace) -> int:
     if options.json:
         print_json([asdict(one) for one in found])
     elif not found:
-        print("no serial port found", file=sys.stderr)
+        say(f"no port with a board's USB ids ({_ids()}) found; other ports: {_others()}")
     else:
         rows = [
             (
@@ -55,6 +55,18 @@ def _perform(options: argparse.Namespace) -> int:
         ]
         print_table([_COLUMNS, *rows])
     return EXIT_OK
+
+
+def _ids() -> str:
+    from host.discovery import KNOWN_PORTS
+
+    return ", ".join(f"{vendor:04x}:{product:04x}" for vendor, product in KNOWN_PORTS)
+
+
+def _others() -> str:
+    from serial.tools import list_ports
+
+    return ", ".join(sorted(port.device for port in list_ports.comports())) or "none"
 
 
 def _summary(identity: Identity) -> str:

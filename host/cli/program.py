@@ -16,6 +16,8 @@ from host.cli.common import (
     EXIT_OK,
     EXIT_STATUSES,
     EXIT_USAGE,
+    give_up,
+    say,
 )
 from host.errors import DeviceError
 from models.network import NetworkError
@@ -46,38 +48,45 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit status."""
     if sys.stderr is None:  # closed; printing to it would go to standard output
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115 -- for as long as the process lives
-    options = parser().parse_args(arguments)
     try:
-        if sys.stdout is None:
-            raise OSError("standard output is closed: nobody would see an answer")
+        return _run(arguments)
+    finally:
+        say("", end="")
+
+
+def _run(arguments: list[str] | None) -> int:
+    try:
         try:
+            options = parser().parse_args(arguments)
+            if sys.stdout is None:
+                raise OSError("standard output is closed: nobody would see an answer")
             status: int = options.perform(options)
         finally:
             _flush()  # what was answered stands before what is said of it
         return status
     except KeyboardInterrupt as interrupt:
-        print(interrupt.args[0] if interrupt.args else "interrupted", file=sys.stderr)
+        say(interrupt.args[0] if interrupt.args else "interrupted")
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         return EXIT_OK  # whoever read our output has enough
     except DeviceError as error:
-        status = EXIT_USAGE if isinstance(error, ValueError) else EXIT_DEVICE
-        print(f"error: {error}", file=sys.stderr)
-        return status
+        say(f"error: {error}")
+        return EXIT_USAGE if isinstance(error, ValueError) else EXIT_DEVICE
     except (NetworkError, OSError, ValueError, TypeError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}")
         return EXIT_USAGE
     except Exception:
-        traceback.print_exc()
+        say(traceback.format_exc(), end="")
         return EXIT_FAULT
 
 
 def _flush() -> None:
     """Write out what was printed, or forget it if it cannot be written."""
+    if sys.stdout is None:
+        return
     try:
         sys.stdout.flush()
     except OSError as error:
-        # Keeps the interpreter from trying it again at exit, and from complaining.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        give_up(sys.stdout)
         if not isinstance(error, BrokenPipeError):
             raise OSError(f"cannot write the answers: {error}") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -85,6 +86,8 @@ def _perform(options: argparse.Namespace) -> int:
     _check(spec, every, logits)
     form = options.format or guess_format(options.data)
     ahead = options.ahead or (_AHEAD_LIVE if options.data == "-" else _AHEAD_FILE)
+    # Whoever waits at the other end of a pipe gets each answer when there is one.
+    live = not os.path.isfile(options.data)
     line = _json_line if options.json else _csv_line
     with (
         _open_data(options.data) as stream,
@@ -100,7 +103,7 @@ def _perform(options: argparse.Namespace) -> int:
             for result in device.stream(islice(steps, every), logits, ahead):
                 number += 1
                 answered += 1
-                print(line(number, result), flush=ahead == 1)
+                print(line(number, result), flush=live)
             more = answered == every
         reader.check()
     return EXIT_OK

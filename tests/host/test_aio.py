@@ -1,6 +1,7 @@
 """The device for asyncio: the same answers, a free event loop, and orderly ends."""
 
 import asyncio
+import gc
 import subprocess
 import sys
 import threading
@@ -379,6 +380,105 @@ def test_who_leaves_a_loop_has_to_close_nothing(kind):
     play(program)
 
 
+@both
+def test_what_was_taken_is_carried_out_though_the_wait_was_cancelled_in_its_turn(kind):
+    """The item is there, the device works for another task, and the patience ends."""
+
+    async def program():
+        taken = []
+
+        async def sensor():
+            for row in X[0]:
+                taken.append(row)
+                yield row
+
+        async with await opened(kind) as device:
+            await device.reset()
+            results = device.stream(sensor(), ahead=1)
+            await anext(results)
+            held, given, add = Held(device), results._given, results._given.append
+
+            class Crowded:
+                """Where items are handed over: from then on another call is before the next."""
+
+                def append(self, item):
+                    add(item)
+                    device._submit(held)
+
+            results._given = Crowded()
+            waiting = asyncio.ensure_future(anext(results))
+            while not held.begun.is_set():
+                await asyncio.sleep(0.001)
+            results._given = given
+            assert len(given) == 1
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+            held.go_on.set()
+            assert (await device.state()).steps == len(taken)
+
+    play(program)
+
+
+def test_closing_does_not_wait_for_a_plain_source():
+    async def program():
+        asked, go_on = threading.Event(), threading.Event()
+
+        def silent():
+            yield X[0]
+            asked.set()
+            assert go_on.wait(PATIENCE)
+            yield X[1]
+
+        device = await opened("emulator")
+        results = device.run_many(silent(), ahead=1)
+        await anext(results)
+        waiting = asyncio.ensure_future(anext(results))
+        while not asked.is_set():
+            await asyncio.sleep(0.001)
+        late = asyncio.ensure_future(device.counters())  # waits for its turn, which is too late
+        await asyncio.sleep(0)
+        await device.close()
+        await device.close()
+        go_on.set()
+        for task in (waiting, late):
+            with pytest.raises(LinkError, match="closed"):
+                await task
+
+    play(program)
+
+
+def test_a_device_that_nobody_keeps_gives_its_line_back():
+    async def program():
+        inner = device_for("fake", NETWORK)
+        closed = threading.Event()
+        inner._engine.close = closed.set
+        threads = threading.active_count()
+        device = AsyncDevice(inner)
+        await device.identify()
+        del device
+        gc.collect()
+        while not closed.is_set() or threading.active_count() > threads:
+            await asyncio.sleep(0.001)
+
+    play(program)
+
+
+def test_boards_are_discovered_without_blocking_the_loop(monkeypatch):
+    from host import aio, discovery
+
+    done_by_loop = threading.Event()
+    monkeypatch.setattr(discovery, "discover", lambda: done_by_loop.wait(PATIENCE) and ["a board"])
+
+    async def program():
+        found = asyncio.ensure_future(aio.discover())
+        await asyncio.sleep(0)
+        done_by_loop.set()
+        assert await found == ["a board"]
+
+    play(program)
+
+
 def test_progress_is_reported_in_the_loop_before_the_load_returns():
     async def program():
         reports = []
@@ -471,13 +571,13 @@ def silent():
     threading.Event().wait()
 
 async def main():
-    device = await AsyncDevice.open("emulator", network=network)
-    results = device.run_many(silent(), ahead=1)
-    await anext(results)
-    try:
-        await asyncio.wait_for(anext(results), 0.1)
-    except TimeoutError:
-        print("timed out")
+    async with await AsyncDevice.open("emulator", network=network) as device:
+        results = device.run_many(silent(), ahead=1)
+        await anext(results)
+        try:
+            await asyncio.wait_for(anext(results), 0.1)
+        except TimeoutError:
+            print("timed out")
 
 asyncio.run(main())
 """

@@ -208,6 +208,9 @@ def test_a_closed_pipe_is_no_traceback():
         (f"run {ZOO} absent.npz 2>&-", 2, ""),
         (f"load {ZOO} 2>&- >&-", 2, ""),
         (f"stream {ZOO} <&-", 2, "error: standard input is closed"),
+        ("load absent.safetensors 2>/dev/full", 2, ""),
+        ("info --device /dev/ttyABSENT 2>/dev/full", 3, ""),
+        ("nonsense 2>/dev/full", 2, ""),
     ],
 )
 def test_streams_that_are_closed_or_full(command, status, message, buffered):
@@ -219,8 +222,19 @@ def test_streams_that_are_closed_or_full(command, status, message, buffered):
         capture_output=True,
         text=True,
     )
-    assert done.returncode == status and message in done.stderr
+    assert done.returncode == status and (message in done.stderr or "No space" in done.stderr)
     assert len(done.stderr.splitlines()) == (message != "") and "error: " not in done.stdout
+
+
+def test_help_that_cannot_be_written_is_an_error():
+    done = subprocess.run(
+        ["bash", "-c", f"'{sys.executable}' -m host --help >/dev/full"],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONUNBUFFERED": ""},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2 and done.stderr.startswith("error: cannot write the answers")
 
 
 def test_a_fault_of_the_program_is_no_difference(monkeypatch, capsys):

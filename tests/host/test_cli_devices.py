@@ -4,7 +4,7 @@ import io
 import json
 import sys
 from dataclasses import dataclass
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
@@ -35,6 +35,9 @@ def ports(monkeypatch):
     def decide(*found):
         module = ModuleType("host.discovery")
         module.discover = lambda: list(found)
+        module.KNOWN_PORTS = {(0x0403, 0x6010): 1}
+        others = [SimpleNamespace(device=name) for name in ("/dev/ttyS1", "/dev/ttyS0")]
+        monkeypatch.setattr("serial.tools.list_ports.comports", lambda: others)
         monkeypatch.setitem(sys.modules, "host.discovery", module)
 
     return decide
@@ -102,7 +105,9 @@ def test_no_port_is_said_and_is_no_failure(ports, capsys):
     ports()
     assert main(["list"]) == 0
     captured = capsys.readouterr()
-    assert captured.out == "" and captured.err == "no serial port found\n"
+    assert captured.out == "" and captured.err == (
+        "no port with a board's USB ids (0403:6010) found; other ports: /dev/ttyS0, /dev/ttyS1\n"
+    )
     assert main(["list", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == []
 

@@ -3,7 +3,9 @@
 import hashlib
 import json
 import os
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +19,7 @@ from models.random_networks import random_network
 from models.word_format import WordFormat
 from tests.host.helpers import fake_device
 
+ROOT = Path(__file__).parent.parent.parent
 NETWORK = random_network(1, inputs=3, units=(6,))
 OFFSET = 0x400
 BITSTREAM = bytes(range(256)) * 2
@@ -269,6 +272,28 @@ def test_ctrl_c_says_that_the_flash_may_be_half_written(
     monkeypatch.setattr("host.cli.flash._show", interrupt)
     assert main(["flash", file, "--build", build()]) == 130
     assert "interrupted: the flash may be half-written" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("errors", ["closed", "full"])
+@pytest.mark.parametrize("buffered", ["", "1"])
+def test_the_flash_is_whole_though_nobody_reads_what_is_said(
+    file, build, programmers, tmp_path, errors, buffered
+):
+    words = "for n in range(9): print('writing', n, flush=True); time.sleep(0.01)"
+    whole = tmp_path / "whole"
+    programmers("iceprog", then=f"import time\n{words}\nopen({str(whole)!r}, 'w')")
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") if errors == "closed" else open("/dev/full", "w") as stream:
+        done = subprocess.run(
+            [sys.executable, "-m", "host", "flash", file, "--build", build(), "--json"],
+            cwd=ROOT,
+            env=os.environ | {"PYTHONUNBUFFERED": buffered},
+            stdout=subprocess.PIPE,
+            stderr=stream,
+        )
+    assert done.returncode == 0 and json.loads(done.stdout)["written"]
+    assert whole.exists(), "the programmer was not ended before it was done"
 
 
 def test_an_interrupted_programmer_is_ended(tmp_path):

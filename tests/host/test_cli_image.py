@@ -40,6 +40,7 @@ def test_it_writes_the_words_for_a_device_and_says_what_else_a_driver_needs(
     assert facts["words"] * facts["word_bytes"] == len(data)
     assert (facts["lanes"], facts["events"], facts["packed"]) == (lanes, form.events, form.packed)
     assert facts["order"] == [order.tolist() for order in NETWORK.order]
+    assert facts["target"] == "class" and facts["value_divisor"] == 1 << 12
     assert facts["mean"] == NETWORK.normalisation.mean.tolist()
 
 

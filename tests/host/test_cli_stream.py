@@ -270,6 +270,24 @@ def test_a_byte_order_mark_and_blank_lines_are_passed_over(file, data, answer):
     assert found.startswith("error: line 8: ") and "because line 2 has integers only" in found
 
 
+@pytest.mark.parametrize("field", ["1_2", "\u0661", "1_2.0"])
+def test_what_only_python_takes_for_a_number_is_refused(file, data, answer, field):
+    status, lines, found = answer(file, data("x.csv", csv(INTEGERS[:1]) + f"{field},0,0\n"))
+    assert status == 2 and len(lines) == 2 and "line 2: expected an integer" in found
+    status, _, found = answer(file, data("x.csv", f"{field},0,0\n"))
+    assert status == 2 and "line 1: expected a number" in found
+
+
+@pytest.mark.parametrize(
+    "shape", ["(9999999999999999,)", "(99999999999999999999999,)", "(1,", "(True,)", "(-3, 3)"]
+)
+def test_a_spoilt_npy_is_refused_whatever_numpy_raises(file, data, answer, shape):
+    header = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
+    raw = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+    status, _, found = answer(file, data("x.npy", raw))
+    assert status == 2 and found.startswith("error: expected an ")
+
+
 def test_no_steps_give_the_header_alone(file, data, answer):
     assert answer(file, data("x.csv", "")) == (0, ["step,label,cycles,logit_0,logit_1,logit_2"], "")
 
@@ -350,6 +368,15 @@ def test_each_line_of_a_live_pipe_is_answered_at_once(process):
     assert process.wait() == 0 and process.stdout.read() == ""
 
 
+def test_in_a_pipe_answers_come_as_soon_as_there_are_any(start):
+    """With steps taken ahead as well."""
+    process = start("--ahead=4")
+    process.stdin.write(csv(INTEGERS[:12]))
+    process.stdin.flush()
+    lines = [process.stdout.readline().rstrip() for _ in range(1 + 12 - 3)]
+    assert answers(lines) == expected(INTEGERS[:9])
+
+
 def test_an_interrupt_while_waiting_for_a_line_is_exit_status_130(process):
     process.stdin.write(csv(INTEGERS[:1]))
     process.stdin.flush()
@@ -367,15 +394,17 @@ def test_a_reader_that_has_enough_ends_it_quietly(process):
     assert process.wait() == 0 and process.stderr.read() == ""
 
 
-def test_an_interrupt_counts_where_the_reader_is_gone_as_well(start):
+def test_an_interrupt_counts_where_the_reader_is_gone_as_well(start, data):
+    """The answers to a file are kept until there are many, so that this shows at the end only."""
     process = start(
+        data("x.csv", ""),
         "--json",
-        "--ahead=2",
-        before="def lines():\n"
-        "    yield from sys.__stdin__.buffer\n"
+        before="from contextlib import nullcontext\n"
+        "from host.cli import stream\n"
+        "def lines():\n"
+        "    yield from sys.stdin.buffer\n"
         "    raise KeyboardInterrupt\n"
-        "class Stdin: buffer = lines()\n"
-        "sys.stdin = Stdin",
+        "stream._open_data = lambda name: nullcontext(lines())",
     )
     process.stdout.close()
     process.stdin.write(csv(INTEGERS[:5]))

@@ -102,3 +102,18 @@ def test_a_generator_that_was_not_started_is_refused_after_close(kind):
     for generator in waiting:
         with pytest.raises(LinkError, match="the device was closed"):
             next(generator)
+
+
+@pytest.mark.parametrize("ahead", [1, 32])
+def test_a_source_that_closes_the_device_and_ends_is_an_error(kind, ahead):
+    network = random_network(1)
+    x = random_inputs(1, network, 1, 3)[0]
+    device = device_for(kind, network)
+    device.load(network)
+
+    def source():
+        yield from x
+        device.close()
+
+    with pytest.raises(LinkError, match="the device was closed"):
+        list(device.stream(source(), ahead=ahead))

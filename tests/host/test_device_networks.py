@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from host.device import Device
-from host.errors import LinkError, NetworkDoesNotFit, NoNetwork, WrongNetwork
+from host.errors import DeviceError, LinkError, NetworkDoesNotFit, NoNetwork, WrongNetwork
 from models.file import save
 from models.image import compile_image
 from models.random_networks import random_inputs, random_network
@@ -145,3 +145,28 @@ def test_a_device_that_refuses_what_it_holds_is_to_be_built_anew():
     with open_over(FakeLine(device)) as opened:
         with pytest.raises(WrongNetwork, match=r"no image of this format .0xad35.: build"):
             opened.load(random_network(8, inputs=3, units=(4,)))
+
+
+def test_progress_may_not_call_what_changes_the_device_and_ends_the_load_if_it_fails(kind):
+    a, b = random_network(1), random_network(2)
+    with device_for(kind, a, b) as device:
+        device.load(a)
+
+        def nested(done, total):
+            with pytest.raises(DeviceError, match=r"load\(\) is in progress"):
+                device.load(a)
+
+        device.load(b, nested)
+        device.verify()
+        assert device.network is b
+
+        def broken(done, total):
+            raise ArithmeticError
+
+        with pytest.raises(ArithmeticError):
+            device.load(a, broken)
+        with pytest.raises(NoNetwork):
+            device.step([0] * a.spec.inputs)
+        device.load(a)
+        x = random_inputs(1, a, 1, 5)[0]
+        np.testing.assert_array_equal(device.run(x).logits, expected_scores(a, x))

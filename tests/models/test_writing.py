@@ -47,6 +47,29 @@ def test_a_file_that_cannot_be_written_to_its_end_leaves_the_one_before(tmp_path
     assert os.listdir(tmp_path) == ["f"]
 
 
+def test_what_a_link_points_to_is_written_and_the_link_stays(tmp_path):
+    (tmp_path / "target").write_text("before")
+    (tmp_path / "link").symlink_to("target")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "to").symlink_to("../new")
+    for link, place in (("link", "target"), ("folder/to", "new")):
+        check_output(tmp_path / link)
+        write_whole(tmp_path / link, "after")
+        assert (tmp_path / link).is_symlink() and (tmp_path / place).read_text() == "after"
+    assert sorted(os.listdir(tmp_path)) == ["folder", "link", "new", "target"]
+
+
+def test_a_pipe_or_a_device_is_refused_and_stays(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "null").symlink_to("/dev/null")
+    for name in ("pipe", "null"):
+        for refused in (check_output, lambda path: write_whole(path, "x")):
+            with pytest.raises(OSError, match=f"found a device or a pipe: .*{name}"):
+                refused(tmp_path / name)
+        assert (tmp_path / name).exists() and not (tmp_path / name).is_file()
+    assert sorted(os.listdir(tmp_path)) == ["null", "pipe"]
+
+
 _KILLED = """
 import os, signal
 import models.writing
