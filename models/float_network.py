@@ -9,11 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.cells import AdditiveGatedRNN, valid_steps
+from models.cells import AdditiveGatedRNN
 from models.network import Normalisation
+from models.recurrent import RecurrentLayers, valid_steps
 from models.spec import READOUT_MODES, TARGETS
 
-__all__ = ["AdditiveGatedNetwork", "Output"]
+__all__ = ["AdditiveGatedNetwork", "Output", "SequenceNetwork"]
 
 
 class Output(NamedTuple):
@@ -27,7 +28,8 @@ class Output(NamedTuple):
         Logits of the last valid step, or in mode "sum" their sum over the valid steps, in
         float64 so that it is exact.
     states : tuple of Tensor [N, T, H_l]
-    h_n : tuple of Tensor [N, H_l]
+        What every layer gives; of additive gates, their states.
+    h_n : tuple of Tensor [N, S_l]
         Last valid state of every layer.
     valid : Tensor, bool [N, T]
     """
@@ -39,45 +41,35 @@ class Output(NamedTuple):
     valid: Tensor
 
 
-class AdditiveGatedNetwork(nn.Module):
-    """Gated layers and a linear readout, in floating point.
+class SequenceNetwork(nn.Module):
+    """Recurrent layers of any kind and a linear readout, in floating point.
 
     Parameters
     ----------
-    input_size : int
-        I.
-    hidden_size : int or sequence of int
-        H of every layer, or one per layer.
+    rnn : RecurrentLayers
     outputs : int
         C: classes, or 1 for a single float target.
-    num_layers : int
-        1 to 4.
     mode : str
         Readout: "last", "sum" or "every".
     target : str
         "class" or "value".
-    theta : float or sequence of float
-        Dead zone of the states, in [0, 2).
     normalisation : Normalisation, optional
         Of the raw features; mean 0 and scale 1 by default. It goes into the network file.
-    input_scale, readout_scale : float
-        Scale of the initial input and readout weights.
+    readout_scale : float
+        Scale of the initial readout weights.
     """
 
     def __init__(
         self,
-        input_size: int,
-        hidden_size: int | Sequence[int],
+        rnn: RecurrentLayers,
         outputs: int,
-        num_layers: int = 1,
         mode: str = "last",
         target: str = "class",
-        theta: float | Sequence[float] = 0.0,
         normalisation: Normalisation | None = None,
-        input_scale: float = 1.0,
         readout_scale: float = 1.0,
     ) -> None:
         super().__init__()
+        input_size = rnn.input_size
         if mode not in READOUT_MODES:
             raise ValueError(f"mode must be one of {', '.join(READOUT_MODES)}, not {mode!r}")
         if target not in TARGETS:
@@ -89,9 +81,7 @@ class AdditiveGatedNetwork(nn.Module):
                 f"normalisation must have {input_size} features, not {len(normalisation.mean)}"
             )
         self.mode, self.target, self.normalisation = mode, target, normalisation
-        self.rnn = AdditiveGatedRNN(
-            input_size, hidden_size, num_layers, theta=theta, input_scale=input_scale
-        )
+        self.rnn = rnn
         self.readout = nn.Linear(self.rnn.hidden_sizes[-1], outputs)
         bound = readout_scale * self.rnn.hidden_sizes[-1] ** -0.5
         nn.init.uniform_(self.readout.weight, -bound, bound)
@@ -118,7 +108,7 @@ class AdditiveGatedNetwork(nn.Module):
         x : Tensor [N, T, I]
             Raw features.
         lengths : integers [N], 1 to T, optional
-        hx : one Tensor [N, H_l] per layer, optional
+        hx : one Tensor [N, S_l] per layer, optional
             State to start from; zero by default.
 
         Returns
@@ -140,3 +130,41 @@ class AdditiveGatedNetwork(nn.Module):
             # The state holds beyond a sequence's length, so its last logits are those there.
             scores = logits[:, -1].double()
         return Output(logits, scores, tuple(s.transpose(0, 1) for s in states), tuple(last), mask)
+
+
+class AdditiveGatedNetwork(SequenceNetwork):
+    """Layers of additive gates and a linear readout, in floating point.
+
+    Parameters
+    ----------
+    input_size : int
+        I.
+    hidden_size : int or sequence of int
+        H of every layer, or one per layer.
+    outputs, mode, target, normalisation, readout_scale
+        As for `SequenceNetwork`.
+    num_layers : int
+        1 to 4.
+    theta : float or sequence of float
+        Dead zone of the states, in [0, 2).
+    input_scale : float
+        Scale of the initial input weights.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int | Sequence[int],
+        outputs: int,
+        num_layers: int = 1,
+        mode: str = "last",
+        target: str = "class",
+        theta: float | Sequence[float] = 0.0,
+        normalisation: Normalisation | None = None,
+        input_scale: float = 1.0,
+        readout_scale: float = 1.0,
+    ) -> None:
+        rnn = AdditiveGatedRNN(
+            input_size, hidden_size, num_layers, theta=theta, input_scale=input_scale
+        )
+        super().__init__(rnn, outputs, mode, target, normalisation, readout_scale)

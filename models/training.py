@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from models.float_network import AdditiveGatedNetwork, Output
+from models.float_network import Output, SequenceNetwork
 from models.gate import compiled
 from models.hold import movement
 from models.tasks.data import Part
@@ -95,7 +95,7 @@ class History:
     best: int = 0
 
 
-def answers(module: AdditiveGatedNetwork, output: Output) -> Tensor:
+def answers(module: SequenceNetwork, output: Output) -> Tensor:
     """What is compared with a target: scores [N, C], in mode "sum" divided by the steps."""
     scores = output.scores
     if module.mode == "sum":
@@ -103,7 +103,7 @@ def answers(module: AdditiveGatedNetwork, output: Output) -> Tensor:
     return scores.float()
 
 
-def loss_of(module: AdditiveGatedNetwork, output: Output, y: Tensor, hold: float = 0.0) -> Tensor:
+def loss_of(module: SequenceNetwork, output: Output, y: Tensor, hold: float = 0.0) -> Tensor:
     """Cross-entropy for classes, mean squared error for values, plus hold times the movement.
 
     In mode "every", every valid step of a sequence is asked for its target.
@@ -138,7 +138,7 @@ def _moved(batch: Part, rng: np.random.Generator) -> Part:
     return Part(padded[index].reshape(batch.x.shape), batch.y, batch.lengths)
 
 
-def run(module: AdditiveGatedNetwork, part: Part) -> Output:
+def run(module: SequenceNetwork, part: Part) -> Output:
     """A module's output for a part."""
     lengths = None if part.lengths is None else torch.from_numpy(part.lengths)
     output = module(torch.from_numpy(part.x), lengths)
@@ -148,7 +148,7 @@ def run(module: AdditiveGatedNetwork, part: Part) -> Output:
 
 @torch.no_grad()
 def measure(
-    module: AdditiveGatedNetwork, part: Part, size: int = 512, hold: float = 0.0
+    module: SequenceNetwork, part: Part, size: int = 512, hold: float = 0.0
 ) -> tuple[float, float]:
     """Accuracy (classes) or mean squared error (values), and loss (`loss_of`), over a part."""
     losses, marks = 0.0, 0.0
@@ -164,7 +164,7 @@ def measure(
 
 
 def fit(
-    module: AdditiveGatedNetwork,
+    module: SequenceNetwork,
     epoch: Callable[[int], Iterable[Part]],
     iterations: int,
     validation: Part,
@@ -175,7 +175,7 @@ def fit(
 
     Parameters
     ----------
-    module : AdditiveGatedNetwork
+    module : SequenceNetwork
         Float or quantized.
     epoch : callable
         Gives the batches of an epoch by its number.
@@ -205,7 +205,7 @@ def fit(
 
 
 def _fit(
-    module: AdditiveGatedNetwork,
+    module: SequenceNetwork,
     epoch: Callable[[int], Iterable[Part]],
     iterations: int,
     validation: Part,

@@ -1,0 +1,1 @@
+"""The cells that the additive gate is measured against, behind its interface (`named` has all)."""

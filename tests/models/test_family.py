@@ -1,0 +1,260 @@
+"""The cells beside the additive gate: each against its formula, written again in NumPy."""
+
+import numpy as np
+import pytest
+import torch
+
+from models.family.egru import EGRULayer, event_rate
+from models.family.named import CELLS, build
+from models.float_network import AdditiveGatedNetwork
+from models.recurrent import RecurrentLayers
+from models.tasks import digits
+from models.training import Settings, batches, fit, measure
+
+INPUTS, UNITS, LENGTH, COUNT = 3, 4, 6, 5
+LENGTHS = [6, 1, 3, 5, 6]
+
+every_cell = pytest.mark.parametrize("name", CELLS)
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def additive(p, x, h):
+    w, u, b = p["weight_ih"], p["weight_hh"], p["bias"]
+    z, c = np.split(w @ x + u @ h + b, 2)
+    z, c = np.maximum(z, 0), np.clip(c, -1, 1)
+    # The other form of the gate.
+    h = c + np.maximum(h - c - z, 0) - np.maximum(c - h - z, 0)
+    return h, h
+
+
+def gru(p, x, h):
+    wr, wz, wn = np.split(p["gru.weight_ih_l0"], 3)
+    ur, uz, un = np.split(p["gru.weight_hh_l0"], 3)
+    br, bz, bn = np.split(p["gru.bias_ih_l0"], 3)
+    cr, cz, cn = np.split(p["gru.bias_hh_l0"], 3)
+    r, z = sigmoid(wr @ x + br + ur @ h + cr), sigmoid(wz @ x + bz + uz @ h + cz)
+    n = np.tanh(wn @ x + bn + r * (un @ h + cn))
+    h = (1 - z) * n + z * h
+    return h, h
+
+
+def lstm(p, x, state):
+    h, c = np.split(state, 2)
+    w, u = np.split(p["lstm.weight_ih_l0"], 4), np.split(p["lstm.weight_hh_l0"], 4)
+    b = np.split(p["lstm.bias_ih_l0"] + p["lstm.bias_hh_l0"], 4)
+    i, f, g, o = (w[k] @ x + u[k] @ h + b[k] for k in range(4))
+    c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+    h = sigmoid(o) * np.tanh(c)
+    return h, np.concatenate((h, c))
+
+
+def mixed(p, prefix, part, wx, uh):
+    a, b1, b2, b = (p[f"{prefix}.{n}"][part] for n in ("alpha", "beta1", "beta2", "bias"))
+    return np.array(
+        [a[k] * wx[k] * uh[k] + b1[k] * uh[k] + b2[k] * wx[k] + b[k] for k in range(len(wx))]
+    )
+
+
+def mi_gru(p, x, h):
+    size = len(h)
+    first, second = slice(0, size), slice(size, 2 * size)
+    wr, wz, wn = np.split(p["weight_ih"], 3)
+    ur, uz = np.split(p["weight_hh"], 2)
+    r = sigmoid(mixed(p, "gates", first, wr @ x, ur @ h))
+    z = sigmoid(mixed(p, "gates", second, wz @ x, uz @ h))
+    n = np.tanh(mixed(p, "candidate", first, wn @ x, p["weight_hn"] @ (r * h)))
+    h = z * h + (1 - z) * n
+    return h, h
+
+
+def mi_lstm(p, x, state):
+    h, c = np.split(state, 2)
+    size = len(h)
+    w, u = np.split(p["weight_ih"], 4), np.split(p["weight_hh"], 4)
+    i, f, g, o = (
+        mixed(p, "integration", slice(k * size, (k + 1) * size), w[k] @ x, u[k] @ h)
+        for k in range(4)
+    )
+    c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+    h = sigmoid(o) * np.tanh(c)
+    return h, np.concatenate((h, c))
+
+
+def egru(p, x, c):
+    wu, wr, wz = np.split(p["weight_ih"], 3)
+    uu, ur, uz = np.split(p["weight_hh"], 3)
+    bu, br, bz = np.split(p["bias"], 3)
+    theta = p["threshold"]
+    y = np.array([v if v > t else 0.0 for v, t in zip(c, theta, strict=True)])
+    u, r = sigmoid(wu @ x + uu @ y + bu), sigmoid(wr @ x + ur @ y + br)
+    z = np.tanh(wz @ x + uz @ (r * y) + bz)
+    c = u * z + (1 - u) * c - np.array([t if v > t else 0.0 for v, t in zip(c, theta, strict=True)])
+    return np.array([v if v > t else 0.0 for v, t in zip(c, theta, strict=True)]), c
+
+
+FORMULAS = {
+    "additive": additive,
+    "gru": gru,
+    "lstm": lstm,
+    "mi-gru": mi_gru,
+    "mi-lstm": mi_lstm,
+    "egru": egru,
+}
+
+
+def layer(name, seed=0, **settings):
+    """A layer in double precision, no parameter of which is what it was initialised to."""
+    torch.manual_seed(seed)
+    made = CELLS[name](INPUTS, UNITS, **settings).double()
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter.add_(0.3 * torch.rand_like(parameter))
+    return made
+
+
+def drawn(made, seed=1):
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(LENGTH, COUNT, INPUTS, generator=generator, dtype=torch.float64) * 1.5
+    state = torch.rand(COUNT, made.state_size, generator=generator, dtype=torch.float64) - 0.3
+    valid = torch.arange(LENGTH)[:, None, None] < torch.tensor(LENGTHS)[:, None]
+    return x, state, valid
+
+
+def parameters(made):
+    return {name: value.detach().numpy() for name, value in made.named_parameters()}
+
+
+@every_cell
+@pytest.mark.parametrize("masked", [False, True])
+def test_a_layer_is_its_formula_step_by_step(name, masked):
+    made = layer(name)
+    x, start, valid = drawn(made)
+    outputs, last = made.sequence(x, start, valid if masked else None)
+    assert outputs.shape == (LENGTH, COUNT, UNITS) and last.shape == (COUNT, made.state_size)
+    for n in range(COUNT):
+        state = start[n].numpy()
+        for t in range(LENGTHS[n] if masked else LENGTH):
+            given, state = FORMULAS[name](parameters(made), x[t, n].numpy(), state)
+            np.testing.assert_allclose(outputs[t, n].detach(), given, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(last[n].detach(), state, rtol=0, atol=1e-12)
+        if masked:  # what it gave last is held
+            for t in range(LENGTHS[n], LENGTH):
+                np.testing.assert_array_equal(outputs[t, n].detach(), outputs[t - 1, n].detach())
+
+
+@every_cell
+@pytest.mark.parametrize("masked", [False, True])
+def test_gradcheck(name, masked):
+    # Of an EGRU so narrow a surrogate that no c comes near it: elsewhere it is exact.
+    made = layer(name, **({"width": 1e-6} if name == "egru" else {}))
+    x, start, valid = drawn(made)
+    names = [key for key, _ in made.named_parameters()]
+
+    def run(x, start, *values):
+        given = dict(zip(names, values, strict=True))
+        call = (x, start, valid if masked else None)
+        return torch.func.functional_call(
+            _Sequence(made), {f"made.{k}": given[k] for k in given}, call
+        )
+
+    values = [value.detach().clone().requires_grad_() for value in made.parameters()]
+    if name == "egru":
+        assert event_rate(made.sequence(x, start, None)[0]) >= 0.1
+    assert torch.autograd.gradcheck(
+        run, (x.requires_grad_(), start.requires_grad_(), *values), atol=1e-6
+    )
+
+
+class _Sequence(torch.nn.Module):
+    def __init__(self, made):
+        super().__init__()
+        self.made = made
+
+    def forward(self, *arguments):
+        return self.made.sequence(*arguments)
+
+
+def test_the_derivative_that_stands_for_an_events_own():
+    made = EGRULayer(1, 3, threshold=0.5, height=0.8, width=0.2).double()
+    c = torch.tensor([0.5 - 0.05, 0.5 + 0.15, 0.5 + 0.25], dtype=torch.float64, requires_grad=True)
+    events = made.events(c)
+    assert events.tolist() == [0, 1, 1]
+    (grad,) = torch.autograd.grad(events.sum(), c)
+    np.testing.assert_allclose(grad, [0.8 * 0.75, 0.8 * 0.25, 0.0], atol=1e-12)
+
+
+def test_an_egru_is_silent_where_nothing_crosses_a_threshold():
+    made = EGRULayer(INPUTS, UNITS, threshold=1.5)  # c cannot get there: tanh is below 1
+    outputs, _ = made.sequence(torch.randn(9, 2, INPUTS), torch.zeros(2, UNITS), None)
+    assert (outputs == 0).all() and event_rate(outputs) == 0
+
+
+def test_event_rate_counts_valid_steps():
+    outputs = torch.zeros(4, 2, 5)
+    outputs[0, 0, :3] = 1.0
+    outputs[3, 1, :] = 1.0
+    assert event_rate(outputs) == pytest.approx(8 / 40)
+    valid = torch.ones(4, 2, 1, dtype=torch.bool)
+    valid[2:, 1] = False
+    assert event_rate(outputs, valid) == pytest.approx(3 / 30)
+
+
+@every_cell
+def test_networks_of_all_cells_answer_alike_packed_padded_or_alone(name):
+    torch.manual_seed(0)
+    network = build(name, INPUTS, (4, 7), 2, mode="sum").double()
+    x = torch.randn(COUNT, LENGTH, INPUTS, dtype=torch.float64)
+    together = network(x, LENGTHS)
+    for n, length in enumerate(LENGTHS):
+        alone = network(x[n : n + 1, :length])
+        torch.testing.assert_close(together.scores[n], alone.scores[0])
+        for state, own in zip(together.h_n, alone.h_n, strict=True):
+            torch.testing.assert_close(state[n], own[0])
+    parts = network(x[:, :2]), None
+    rest = network(x[:, 2:], hx=parts[0].h_n)
+    torch.testing.assert_close(rest.logits[:, -1], network(x).logits[:, -1])
+
+
+@every_cell
+def test_networks_of_all_cells_learn_by_the_same_loop(name):
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    task = digits.load()
+    # An EGRU that hardly speaks learns slowly.
+    settings = {"threshold": 0.05} if name == "egru" else None
+    network = build(name, 8, 24, 10, settings=settings, normalisation=task.normalisation)
+    rng = np.random.default_rng(0)
+    count = -(-len(task.train) // 64)
+    training = Settings(learning_rate=1e-2, epochs=6)
+    before = measure(network, task.validation)[1]
+    history = fit(network, lambda _: batches(task.train, 64, rng), count, task.validation, training)
+    assert history.validation[-1] > 0.5 and history.validation_loss[-1] < 0.7 * before
+
+
+def test_an_additive_network_is_built_like_any_other():
+    torch.manual_seed(5)
+    one = build("additive", INPUTS, 4, 2)
+    torch.manual_seed(5)
+    other = AdditiveGatedNetwork(INPUTS, 4, 2)
+    x = torch.randn(2, 7, INPUTS)
+    assert torch.equal(one(x).logits, other(x).logits)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: build("rnn", 3, 4, 2), "cell must be one of additive, gru, .*, not 'rnn'"),
+        (lambda: build("gru", 3, 4, 2, num_layers=5), "1 to 4 layers, not 5"),
+        (lambda: build("lstm", 0, 4, 2), "sizes must be at least 1, not 0 and 4"),
+        (lambda: build("egru", 3, 4, 2, settings={"threshold": 0}), "threshold, height and width"),
+        (lambda: build("mi-gru", 3, 4, 2, mode="first"), "mode must be one of"),
+        (lambda: RecurrentLayers([]), "1 to 4 layers, not 0"),
+    ],
+)
+def test_wrong_settings_are_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
