@@ -69,23 +69,23 @@ def export(
         assert isinstance(cell, QuantizedCell)
         if cell.exact:
             raise TypeError("a module made by from_network is exported already: use its network")
-        w, w_shift = cell.grid.integer_weight(cell.weight_ih, cell.k_ih)
-        u, u_shift = cell.grid.integer_weight(cell.weight_hh, cell.k_hh)
+        w, w_shift = cell.input_rows.integers(cell.weight_ih)
+        u, u_shift = cell.recurrent_rows.integers(cell.weight_hh)
         layers.append(
             LayerWeights(w, w_shift, u, u_shift, cell.grid.integer_bias(cell.bias, half=True))
         )
         theta = round(cell.theta * cell.grid.steps)
-        specs.append(LayerSpec(cell.input_size, cell.hidden_size, theta))
+        specs.append(LayerSpec(cell.input_size, cell.hidden_size, theta, len(w), len(u)))
     assert isinstance(module.readout, QuantizedReadout)
     readout = module.readout
-    r, r_shift = readout.grid.integer_weight(readout.weight, readout.k)
+    r, r_shift = readout.rows.integers(readout.weight)
     weights = ReadoutWeights(r, r_shift, readout.grid.integer_bias(readout.bias, half=False))
     limit = (1 << module.hb) - 1
     spec = NetworkSpec(
         name=name,
         inputs=module.rnn.input_size,
         layers=tuple(specs),
-        readout=ReadoutSpec(readout.out_features, module.mode),
+        readout=ReadoutSpec(readout.out_features, module.mode, len(r)),
         target=module.target,
         hb=module.hb,
         labels=None if labels is None else tuple(labels),

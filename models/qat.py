@@ -8,6 +8,7 @@ with the integer golden models and must equal them bit for bit.
 from __future__ import annotations
 
 import copy
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -17,9 +18,16 @@ from torch import Tensor, nn
 from models.cells import AdditiveGatedCell
 from models.float_network import AdditiveGatedNetwork
 from models.network import Network
-from models.spec import BIAS_MAX, BIAS_MIN, FRACTION_BITS, HB_RANGE, MAX_SHIFT
+from models.spec import BIAS_MAX, BIAS_MIN, FRACTION_BITS, HB_RANGE, MAX_PLANES, MAX_SHIFT
 
-__all__ = ["QuantizedCell", "QuantizedNetwork", "QuantizedReadout", "from_network", "prepare_qat"]
+__all__ = [
+    "Planes",
+    "QuantizedCell",
+    "QuantizedNetwork",
+    "QuantizedReadout",
+    "from_network",
+    "prepare_qat",
+]
 
 THRESHOLD = 0.7
 """A weight below this share of its row's mean magnitude becomes 0."""
@@ -50,6 +58,31 @@ def ternarize(
     return weight.sign() * kept, exponent
 
 
+def ternary_planes(
+    weight: Tensor, planes: int, fraction_bits: int, exponents: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Rows as sums of ternary rows: the first plane is the nearest, each next one of what is left.
+
+    Parameters
+    ----------
+    weight : Tensor [rows, columns]
+    planes : int
+    fraction_bits : int
+    exponents : Tensor [planes, rows], optional
+        As for `ternarize`, of each plane.
+
+    Returns
+    -------
+    Tensor [planes, rows, columns] of -1, 0, 1, and Tensor [planes, rows] of k
+    """
+    found, left = [], weight
+    for plane in range(planes):
+        signs, k = ternarize(left, fraction_bits, None if exponents is None else exponents[plane])
+        found.append((signs, k))
+        left = left - signs * torch.exp2(-k)[:, None]
+    return torch.stack([signs for signs, _ in found]), torch.stack([k for _, k in found])
+
+
 def _straight_through(value: Tensor, parameter: Tensor) -> Tensor:
     # value + 0: adding parameter and taking it off again would round the value.
     return value + (parameter - parameter.detach())
@@ -67,11 +100,6 @@ class _Grid(nn.Module):
         """Grid steps of a state per unit, 2**hb."""
         return 1 << self.hb
 
-    def weight(self, parameter: Tensor, exponent: Tensor | None) -> Tensor:
-        """Ternary weights times their rows' powers of two, straight-through."""
-        signs, k = ternarize(parameter.detach(), self.fraction_bits, exponent)
-        return _straight_through(signs * torch.exp2(-k)[:, None], parameter)
-
     def bias(self, parameter: Tensor, half: bool) -> Tensor:
         """Bias on the grid of 2**-(hb + F), cut to 16 bits, with the rounding half if wanted."""
         scale = float(1 << (self.hb + self.fraction_bits))
@@ -80,20 +108,76 @@ class _Grid(nn.Module):
         rounded = _straight_through(torch.round(scaled.detach()), scaled)
         return rounded.clamp(BIAS_MIN, BIAS_MAX) / scale
 
-    def integer_weight(
-        self, parameter: Tensor, exponent: Tensor | None
-    ) -> tuple[NDArray[np.int8], NDArray[np.uint8]]:
-        """One plane [1, rows, columns] and its shifts [1, rows]."""
-        signs, k = ternarize(parameter.detach(), self.fraction_bits, exponent)
-        shift = self.fraction_bits - k
-        return signs.numpy(force=True).astype(np.int8)[None], shift.numpy(force=True).astype(
-            np.uint8
-        )[None]
-
     def integer_bias(self, parameter: Tensor, half: bool) -> NDArray[np.int16]:
         """Bias in grid steps."""
         steps = self.bias(parameter.detach(), half) * float(1 << (self.hb + self.fraction_bits))
         return steps.numpy(force=True).astype(np.int16)
+
+
+@dataclass(frozen=True)
+class Planes:
+    """Ternary planes of a network's matrices, 1 to 4 each.
+
+    More than one where one is too coarse; each costs the engine words, and cycles for each event
+    or row.
+
+    Attributes
+    ----------
+    inputs : int
+        Of the first layer's W.
+    recurrent : int
+        Of every U, and of every other W.
+    readout : int
+        Of R.
+
+    Raises
+    ------
+    ValueError
+        When one is out of range.
+    """
+
+    inputs: int = 1
+    recurrent: int = 1
+    readout: int = 1
+
+    def __post_init__(self) -> None:
+        for name, count in vars(self).items():
+            if not 1 <= count <= MAX_PLANES:
+                raise ValueError(f"planes of {name} must be from 1 to {MAX_PLANES}, not {count}")
+
+
+class TernaryRows(nn.Module):
+    """What makes a matrix a sum of ternary planes, each row of each with a power of two.
+
+    Parameters
+    ----------
+    planes : int
+    fraction_bits : int
+    frozen : Tensor, optional
+        The matrix whose powers of two are kept, instead of following those that come.
+    """
+
+    def __init__(self, planes: int, fraction_bits: int, frozen: Tensor | None = None) -> None:
+        super().__init__()
+        self.planes, self.fraction_bits = planes, fraction_bits
+        self.k: Tensor | None
+        self.register_buffer("k", None)
+        if frozen is not None:
+            self.k = self._planes(frozen)[1]
+
+    def forward(self, parameter: Tensor) -> Tensor:
+        """The sum of the planes, straight-through."""
+        signs, k = self._planes(parameter)
+        return _straight_through((signs * torch.exp2(-k)[..., None]).sum(dim=0), parameter)
+
+    def integers(self, parameter: Tensor) -> tuple[NDArray[np.int8], NDArray[np.uint8]]:
+        """Planes [planes, rows, columns] and their shifts [planes, rows]."""
+        signs, k = self._planes(parameter)
+        shift = self.fraction_bits - k
+        return signs.numpy(force=True).astype(np.int8), shift.numpy(force=True).astype(np.uint8)
+
+    def _planes(self, parameter: Tensor) -> tuple[Tensor, Tensor]:
+        return ternary_planes(parameter.detach(), self.planes, self.fraction_bits, self.k)
 
 
 class QuantizedCell(AdditiveGatedCell):
@@ -106,10 +190,17 @@ class QuantizedCell(AdditiveGatedCell):
     hb, fraction_bits : int
     freeze_scales : bool
         Keep every row's power of two as it is now, instead of following the weights.
+    planes : tuple of int
+        Ternary planes of W and of U.
     """
 
     def __init__(
-        self, cell: AdditiveGatedCell, hb: int, fraction_bits: int, freeze_scales: bool = False
+        self,
+        cell: AdditiveGatedCell,
+        hb: int,
+        fraction_bits: int,
+        freeze_scales: bool = False,
+        planes: tuple[int, int] = (1, 1),
     ) -> None:
         super().__init__(cell.input_size, cell.hidden_size, cell.theta, cell.input_scale)
         self.load_state_dict(cell.state_dict())
@@ -118,21 +209,18 @@ class QuantizedCell(AdditiveGatedCell):
         # The dead zone lies on the grid as well.
         self.theta = round(cell.theta * self.grid.steps) / self.grid.steps
         self.exact: bool = False
-        self.k_ih: Tensor | None
-        self.k_hh: Tensor | None
-        self.register_buffer("k_ih", None)
-        self.register_buffer("k_hh", None)
-        if freeze_scales:
-            self.k_ih = ternarize(self.weight_ih.detach(), fraction_bits)[1]
-            self.k_hh = ternarize(self.weight_hh.detach(), fraction_bits)[1]
+        self.input_rows, self.recurrent_rows = (
+            TernaryRows(count, fraction_bits, weight if freeze_scales else None)
+            for count, weight in zip(planes, (self.weight_ih, self.weight_hh), strict=True)
+        )
 
     def weights(self) -> tuple[Tensor, Tensor, Tensor]:
         """Quantized input weights, recurrent weights and bias, with the rounding half in it."""
         if self.exact:
             return self.weight_ih, self.weight_hh, self.bias
         return (
-            self.grid.weight(self.weight_ih, self.k_ih),
-            self.grid.weight(self.weight_hh, self.k_hh),
+            self.input_rows(self.weight_ih),
+            self.recurrent_rows(self.weight_hh),
             self.grid.bias(self.bias, half=True),
         )
 
@@ -141,22 +229,24 @@ class QuantizedReadout(nn.Linear):
     """A readout with ternary rows; parameters as for `QuantizedCell`."""
 
     def __init__(
-        self, linear: nn.Linear, hb: int, fraction_bits: int, freeze_scales: bool = False
+        self,
+        linear: nn.Linear,
+        hb: int,
+        fraction_bits: int,
+        freeze_scales: bool = False,
+        planes: int = 1,
     ) -> None:
         super().__init__(linear.in_features, linear.out_features)
         self.load_state_dict(linear.state_dict())
         self.grid = _Grid(hb, fraction_bits)
         self.exact: bool = False
-        self.k: Tensor | None
-        self.register_buffer("k", None)
-        if freeze_scales:
-            self.k = ternarize(self.weight.detach(), fraction_bits)[1]
+        self.rows = TernaryRows(planes, fraction_bits, self.weight if freeze_scales else None)
 
     def forward(self, input: Tensor) -> Tensor:
         """Logits [..., C] of states [..., H]."""
         if self.exact:
             return nn.functional.linear(input, self.weight, self.bias)
-        weight = self.grid.weight(self.weight, self.k)
+        weight = self.rows(self.weight)
         return nn.functional.linear(input, weight, self.grid.bias(self.bias, half=False))
 
 
@@ -189,6 +279,7 @@ def prepare_qat(
     hb: int = 7,
     freeze_scales: bool = False,
     fraction_bits: int = FRACTION_BITS,
+    planes: Planes | None = None,
 ) -> QuantizedNetwork:
     """A copy of a float network that trains on the grid, straight-through.
 
@@ -203,12 +294,15 @@ def prepare_qat(
         two (text); not needed for the tasks shipped here.
     fraction_bits : int
         F; only the engine's own value can be exported.
+    planes : Planes, optional
+        Ternary planes of the matrices; one of each by default.
 
     Returns
     -------
     QuantizedNetwork
         Weights ternary per row (threshold 0.7 times the row's mean magnitude, scale the power
-        of two nearest to what survives), biases on the 16-bit grid, states of hb + 1 bits.
+        of two nearest to what survives), or sums of such planes; biases on the 16-bit grid, states
+        of hb + 1 bits.
 
     Raises
     ------
@@ -228,10 +322,12 @@ def prepare_qat(
     network.__dict__ = copy.deepcopy(module.__dict__)
     network.hb, network.fraction_bits = hb, fraction_bits
     arguments = (hb, fraction_bits, freeze_scales)
+    planes = planes or Planes()
     for number, cell in enumerate(module.rnn.cells):
         assert isinstance(cell, AdditiveGatedCell)
-        network.rnn.cells[number] = QuantizedCell(cell, *arguments)
-    network.readout = QuantizedReadout(module.readout, *arguments)
+        counts = planes.recurrent if number else planes.inputs, planes.recurrent
+        network.rnn.cells[number] = QuantizedCell(cell, *arguments, counts)
+    network.readout = QuantizedReadout(module.readout, *arguments, planes.readout)
     return network.to(torch.float32)
 
 

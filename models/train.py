@@ -36,9 +36,9 @@ from models.network import NetworkError
 from models.parity import describe as describe_parities
 from models.parity import measure_parities
 from models.pictures import learning_curve
-from models.qat import prepare_qat
+from models.qat import Planes, QuantizedNetwork, prepare_qat
 from models.sparsity import FOLDS, GRID, Setting
-from models.spec import READOUT_MODES
+from models.spec import MAX_PLANES, READOUT_MODES
 from models.sweep import sweep
 from models.tasks import adding, named
 from models.tasks.data import (
@@ -70,6 +70,14 @@ class Model:
     input_scale: float = 1.0
     readout_scale: float = 1.0
     freeze_scales: bool = False
+    input_planes: int = 1
+    recurrent_planes: int = 1
+    readout_planes: int = 1
+
+    def quantize(self, module: AdditiveGatedNetwork) -> QuantizedNetwork:
+        """The network to train, on the integer grid."""
+        planes = Planes(self.input_planes, self.recurrent_planes, self.readout_planes)
+        return prepare_qat(module, self.hb, self.freeze_scales, planes=planes)
 
 
 DEFAULTS: dict[str, tuple[Model, Settings, int]] = {
@@ -179,7 +187,7 @@ def train(
     torch.manual_seed(seed)
     module = build(task, model)
     if quantized:
-        module = prepare_qat(module, model.hb, model.freeze_scales)
+        module = model.quantize(module)
     epoch, count = epochs_of(task, settings, iterations, seed)
     return module, fit(module, epoch, count, task.validation, settings, report)
 
@@ -232,6 +240,11 @@ def _parser() -> argparse.ArgumentParser:
         action=argparse.BooleanOptionalAction,
         help="keep each row's power of two as drawn",
     )
+    for matrix in ("input", "recurrent", "readout"):
+        model.add_argument(
+            f"--{matrix}-planes", type=int, choices=range(1, MAX_PLANES + 1),
+            help=f"ternary planes of the {matrix} weights",
+        )  # fmt: skip
     loop = parser.add_argument_group("training")
     loop.add_argument("--epochs", type=_count, help="passes, or stretches of --iterations")
     loop.add_argument("--iterations", type=_count, help="fresh batches per epoch (adding only)")
@@ -343,7 +356,7 @@ def _run(
         plans = [_planned(model, settings, setting) for setting in GRID]
         cuts = folds(task, FOLDS)
     for planned, _ in plans:
-        export(prepare_qat(build(task, planned), planned.hb), task.name, task.labels, task.name)
+        export(planned.quantize(build(task, planned)), task.name, task.labels, task.name)
     check_folder(output.parent)
     trainings = 1 + len(plans) * len(cuts)
     with tqdm(total=settings.epochs * trainings, desc=task.name, unit="epoch") as bar:

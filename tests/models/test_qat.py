@@ -11,7 +11,7 @@ from models.float_network import AdditiveGatedNetwork
 from models.golden import GoldenModel
 from models.golden_torch import TorchGoldenModel
 from models.network import Normalisation
-from models.qat import from_network, prepare_qat, ternarize
+from models.qat import Planes, from_network, prepare_qat, ternarize, ternary_planes
 from models.random_networks import random_inputs, random_network
 from models.spec import FRACTION_BITS, MAX_SHIFT
 
@@ -164,6 +164,43 @@ def test_frozen_scales_stay():
     assert (export(free).layers[0].U_shift == shifts + 2).all()
 
 
+@pytest.mark.parametrize(
+    "planes", [Planes(2, 1, 1), Planes(1, 3, 1), Planes(1, 1, 4), Planes(4, 2, 3)], ids=str
+)
+@pytest.mark.parametrize("freeze_scales", [False, True])
+def test_a_module_of_several_planes_is_exported_bit_for_bit(planes, freeze_scales):
+    module = prepare_qat(float_module(2, (9, 6)), 7, freeze_scales, planes=planes)
+    train_a_little(module)
+    network = export(module)
+    first, second = network.spec.layers
+    assert (first.input_planes, first.recurrent_planes) == (planes.inputs, planes.recurrent)
+    assert (second.input_planes, second.recurrent_planes) == (planes.recurrent, planes.recurrent)
+    assert network.spec.readout.planes == planes.readout
+    x = network.quantize(torch.randn(10, 9, 5).numpy())
+    agree(network, module, x)
+    agree(network, from_network(network), x)
+
+
+def test_each_plane_takes_what_those_before_have_left():
+    weight = torch.tensor([[1.0, 0.7, -0.26, 0.0], [0.5, 0.5, -0.5, 0.5], [0.0, 0.0, 0.0, 0.0]])
+    signs, k = ternary_planes(weight, 2, FRACTION_BITS)
+    # 0.85 -> 2^0; left are 0, -0.3, -0.26: 0.28 -> 2^-2.
+    assert signs[:, 0].tolist() == [[1, 1, 0, 0], [0, -1, -1, 0]] and k[:, 0].tolist() == [0, 2]
+    assert signs[:, 1].tolist() == [[1, 1, -1, 1], [0, 0, 0, 0]] and k[0, 1] == 1
+    assert not signs[:, 2].any()
+
+
+def test_more_planes_come_nearer():
+    weight = torch.randn(50, 40, generator=torch.Generator().manual_seed(0)) * 0.3
+    errors = []
+    for planes in range(1, 5):
+        signs, k = ternary_planes(weight, planes, FRACTION_BITS)
+        errors.append(float((weight - (signs * 2.0 ** -k[..., None]).sum(dim=0)).square().mean()))
+    # The last is of the order of the finest plane's own step, 2^-5.
+    assert all(more < 0.5 * fewer for fewer, more in zip(errors, errors[1:3], strict=False))
+    assert errors[3] < errors[2]
+
+
 def test_biases_are_cut_to_16_bits():
     module = float_module()
     with torch.no_grad():
@@ -212,6 +249,7 @@ def test_a_fine_grid_approaches_the_float_network():
         (lambda m: prepare_qat(prepare_qat(m)), TypeError, "not a QuantizedNetwork"),
         (lambda m: prepare_qat(m.rnn), TypeError, "not a AdditiveGatedRNN"),
         (lambda m: prepare_qat(m, hb=8), ValueError, "hb must be from 3 to 7, not 8"),
+        (lambda m: Planes(inputs=5), ValueError, "planes of inputs must be from 1 to 4, not 5"),
         (lambda m: export(prepare_qat(m, fraction_bits=4)), ValueError, "5 fraction bits"),
         (lambda m: export(from_network(random_network(0))), TypeError, "exported already"),
         (lambda m: m(torch.zeros(1, 2, 5, dtype=torch.int8)), TypeError, "floating-point"),

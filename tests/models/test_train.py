@@ -173,6 +173,17 @@ def test_adding_trains_on_fresh_sequences(tmp_path):
     assert evaluation.main([str(output), "adding", "--length", "15"]) == 0
 
 
+def test_planes_go_into_the_file(tmp_path):
+    output = tmp_path / "p.safetensors"
+    options = ["--length", "10", "--epochs", "1", "--iterations", "10", "--units", "6", "5"]
+    planes = ["--input-planes", "2", "--recurrent-planes", "3", "--readout-planes", "4"]
+    assert training.main(["adding", *options, *planes, "--output", str(output)]) == 0
+    spec = load(output).spec
+    found = [(layer.input_planes, layer.recurrent_planes) for layer in spec.layers]
+    assert found == [(2, 3), (3, 3)] and spec.readout.planes == 4
+    assert json.loads(output.with_suffix(".metrics.json").read_text())["test"]["agree"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
