@@ -8,6 +8,7 @@ from typing import Any
 from models.cells import AdditiveGatedCell
 from models.family.egru import EGRULayer
 from models.family.gru import GRULayer
+from models.family.hitnet import HitNetGRULayer, HitNetLSTMLayer
 from models.family.lstm import LSTMLayer
 from models.family.mi_gru import MIGRULayer
 from models.family.mi_lstm import MILSTMLayer
@@ -23,6 +24,8 @@ CELLS: dict[str, Callable[..., Layer]] = {
     "mi-gru": MIGRULayer,
     "mi-lstm": MILSTMLayer,
     "egru": EGRULayer,
+    "hitnet-gru": HitNetGRULayer,
+    "hitnet-lstm": HitNetLSTMLayer,
 }
 
 

@@ -6,6 +6,7 @@ import torch
 
 from models.family.egru import EGRULayer, event_rate
 from models.family.named import CELLS, build
+from models.family.ternary import TernaryActivation, TernaryWeight, ternary_weights
 from models.float_network import AdditiveGatedNetwork
 from models.recurrent import RecurrentLayers
 from models.tasks import digits
@@ -95,6 +96,46 @@ def egru(p, x, c):
     return np.array([v if v > t else 0.0 for v, t in zip(c, theta, strict=True)]), c
 
 
+def ttq(weight, threshold=0.7):
+    rows = []
+    for row in weight:
+        kept = np.abs(row) > threshold * np.abs(row).mean()
+        scale = 2.0 ** np.round(np.log2(np.abs(row[kept]).mean()))
+        rows.append(np.sign(row) * kept * scale)
+    return np.array(rows)
+
+
+def cut(smooth):
+    return np.where(np.abs(smooth) > 0.5, np.sign(smooth), 0.0)
+
+
+def hitnet_weights(p, count):
+    names = ("weight_ih", "weight_hh")
+    w, u = (ttq(p[f"parametrizations.{name}.original"]) for name in names)
+    return np.split(w, count), np.split(u, count), np.split(p["bias"], count)
+
+
+SLOPE = 2.0
+
+
+def hitnet_gru(p, x, h):
+    w, u, b = hitnet_weights(p, 3)
+    r, z = (cut(sigmoid(SLOPE * (w[k] @ x + u[k] @ h + b[k]))) for k in range(2))
+    n = cut(np.tanh(SLOPE * (w[2] @ x + u[2] @ (r * h) + b[2])))
+    h = np.where(z == 1, h, n)
+    return h, h
+
+
+def hitnet_lstm(p, x, state):
+    h, c = np.split(state, 2)
+    w, u, b = hitnet_weights(p, 4)
+    i, f, g, o = (w[k] @ x + u[k] @ h + b[k] for k in range(4))
+    i, f, o = (cut(sigmoid(SLOPE * gate)) for gate in (i, f, o))
+    c = f * c + i * cut(np.tanh(SLOPE * g))
+    h = o * cut(np.tanh(SLOPE * c))
+    return h, np.concatenate((h, c))
+
+
 FORMULAS = {
     "additive": additive,
     "gru": gru,
@@ -102,7 +143,11 @@ FORMULAS = {
     "mi-gru": mi_gru,
     "mi-lstm": mi_lstm,
     "egru": egru,
+    "hitnet-gru": hitnet_gru,
+    "hitnet-lstm": hitnet_lstm,
 }
+#: Those whose gradients are those of what they compute.
+SMOOTH = [name for name in CELLS if not name.startswith("hitnet")]
 
 
 def layer(name, seed=0, **settings):
@@ -112,7 +157,7 @@ def layer(name, seed=0, **settings):
     with torch.no_grad():
         for parameter in made.parameters():
             parameter.add_(0.3 * torch.rand_like(parameter))
-    return made
+    return made.eval()
 
 
 def drawn(made, seed=1):
@@ -145,7 +190,7 @@ def test_a_layer_is_its_formula_step_by_step(name, masked):
                 np.testing.assert_array_equal(outputs[t, n].detach(), outputs[t - 1, n].detach())
 
 
-@every_cell
+@pytest.mark.parametrize("name", SMOOTH)
 @pytest.mark.parametrize("masked", [False, True])
 def test_gradcheck(name, masked):
     # Of an EGRU so narrow a surrogate that no c comes near it: elsewhere it is exact.
@@ -205,7 +250,7 @@ def test_event_rate_counts_valid_steps():
 @every_cell
 def test_networks_of_all_cells_answer_alike_packed_padded_or_alone(name):
     torch.manual_seed(0)
-    network = build(name, INPUTS, (4, 7), 2, mode="sum").double()
+    network = build(name, INPUTS, (4, 7), 2, mode="sum").double().eval()
     x = torch.randn(COUNT, LENGTH, INPUTS, dtype=torch.float64)
     together = network(x, LENGTHS)
     for n, length in enumerate(LENGTHS):
@@ -218,7 +263,7 @@ def test_networks_of_all_cells_answer_alike_packed_padded_or_alone(name):
     torch.testing.assert_close(rest.logits[:, -1], network(x).logits[:, -1])
 
 
-@every_cell
+@pytest.mark.parametrize("name", SMOOTH)
 def test_networks_of_all_cells_learn_by_the_same_loop(name):
     pytest.importorskip("sklearn", reason="scikit-learn is not installed")
     torch.set_num_threads(1)
@@ -233,6 +278,76 @@ def test_networks_of_all_cells_learn_by_the_same_loop(name):
     before = measure(network, task.validation)[1]
     history = fit(network, lambda _: batches(task.train, 64, rng), count, task.validation, training)
     assert history.validation[-1] > 0.5 and history.validation_loss[-1] < 0.7 * before
+
+
+@pytest.mark.parametrize("name", ["hitnet-gru", "hitnet-lstm"])
+@pytest.mark.parametrize("drawn", [True, False])
+def test_hitnet_gives_ternary_states_from_ternary_weights_and_learns(name, drawn):
+    torch.manual_seed(0)
+    network = build(name, INPUTS, 16, 2, settings={"drawn": drawn})
+    x = torch.randn(64, 10, INPUTS)
+    y = (x[:, :, 0].sum(dim=1) > 0).long()
+    optimizer = torch.optim.Adam(network.parameters(), 0.01)
+    losses = []
+    for _ in range(150):
+        loss = torch.nn.functional.cross_entropy(network(x).scores, y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    assert np.mean(losses[-20:]) < 0.75 * np.mean(losses[:5])
+    first, second = (network(x).states[0] for _ in range(2))
+    assert set(first.unique().tolist()) <= {-1.0, 0.0, 1.0}
+    assert torch.equal(first, second) != drawn, "only draws differ from one time to the next"
+    network.eval()
+    assert torch.equal(network(x).logits, network(x).logits)
+    for row in network.rnn.cells[0].weight_hh:
+        sizes = set(row.abs().unique().tolist()) - {0.0}
+        assert len(sizes) <= 1 and all(np.log2(size).is_integer() for size in sizes)
+
+
+@pytest.mark.parametrize("gate", [False, True])
+def test_bernoulli_draws_are_right_on_average_and_gradients_go_through(gate):
+    torch.manual_seed(0)
+    activation = TernaryActivation(gate=gate, slope=1.5)
+    p = torch.linspace(-2, 2, 9, dtype=torch.float64, requires_grad=True)
+    smooth = torch.sigmoid(1.5 * p) if gate else torch.tanh(1.5 * p)
+    drawn = torch.stack([activation(p) for _ in range(4000)])
+    assert set(drawn.unique().tolist()) <= {-1.0, 0.0, 1.0}
+    assert (drawn.mean(dim=0) - smooth).abs().max() < 0.05
+    (ours,) = torch.autograd.grad(activation(p).sum(), p)
+    (theirs,) = torch.autograd.grad(smooth.sum(), p)
+    torch.testing.assert_close(ours, theirs)
+    activation.eval()
+    np.testing.assert_array_equal(activation(p).detach(), cut(smooth.detach().numpy()))
+
+
+def test_a_steeper_slope_leaves_less_to_chance():
+    """A draw that is 1 with probability a has the variance a (1 - a)."""
+    p = torch.randn(1000, generator=torch.Generator().manual_seed(0))
+    noises = []
+    for slope in (1.0, 2.0, 4.0):
+        torch.manual_seed(1)
+        smooth = torch.tanh(slope * p)
+        noise = (TernaryActivation(slope=slope)(p) - smooth).square().mean()
+        expected = (smooth.abs() * (1 - smooth.abs())).mean()
+        assert float(noise) == pytest.approx(float(expected), abs=0.03)
+        noises.append(float(noise))
+    assert noises == sorted(noises, reverse=True)
+
+
+def test_any_matrix_of_a_module_can_be_made_ternary():
+    linear = torch.nn.Linear(6, 4)
+    original = linear.weight.detach().clone()
+    ternary_weights(linear, ["weight"])
+    np.testing.assert_allclose(linear.weight.detach(), ttq(original.numpy()), rtol=1e-6)
+    linear(torch.ones(2, 6)).sum().backward()
+    assert (linear.parametrizations.weight.original.grad == 2).all(), "straight through"
+    with pytest.raises(ValueError, match="Linear has no parameter 'wait'"):
+        ternary_weights(linear, ["wait"])
+    with torch.no_grad():
+        linear.parametrizations.weight.original.zero_()
+    assert (linear.weight == 0).all()
 
 
 def test_an_additive_network_is_built_like_any_other():
@@ -252,6 +367,8 @@ def test_an_additive_network_is_built_like_any_other():
         (lambda: build("lstm", 0, 4, 2), "sizes must be at least 1, not 0 and 4"),
         (lambda: build("egru", 3, 4, 2, settings={"threshold": 0}), "threshold, height and width"),
         (lambda: build("mi-gru", 3, 4, 2, mode="first"), "mode must be one of"),
+        (lambda: build("hitnet-gru", 3, 4, 2, settings={"slope": 0}), "slope must be above 0"),
+        (lambda: TernaryWeight(-0.1), "threshold must be at least 0, not -0.1"),
         (lambda: RecurrentLayers([]), "1 to 4 layers, not 0"),
     ],
 )
