@@ -2,7 +2,8 @@
 
 A quantized network computes in float32 on the integer grid of the numeric contract: every sum
 is below 2**24 grid steps, so float32 holds it exactly, in any order. It shares no arithmetic
-with the integer golden models and must equal them bit for bit.
+with the integer golden models and must equal them bit for bit. Why it is written here:
+docs/decisions/0009-brevitas.md.
 """
 
 from __future__ import annotations
