@@ -17,13 +17,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn.functional import softshrink
 
-from models.gate_kernel import kernel
+from models.gate_kernel import has_kernel, kernel
 
 __all__ = ["compiled", "gate", "gate_sequence"]
 
@@ -83,18 +85,37 @@ def gate_sequence(
     Returns
     -------
     Tensor [T, N, H], the state after each step
+
+    Raises
+    ------
+    ValueError, TypeError
+        When a shape is not as above, or valid is not bool.
     """
+    length, count, wide = inputs.shape
+    for name, tensor, shape in (
+        ("recurrent", recurrent, (wide, wide // 2)),
+        ("h", h, (count, wide // 2)),
+    ):
+        if tensor.shape != shape:
+            raise ValueError(f"{name} must be {list(shape)}, not {list(tensor.shape)}")
+    if valid is not None:
+        if valid.dtype != torch.bool:
+            raise TypeError(f"valid must be bool, not {valid.dtype}")
+        if valid.shape != (length, count, 1):
+            raise ValueError(f"valid must be {[length, count, 1]}, not {list(valid.shape)}")
     states = _GateSequence.apply(inputs, recurrent, h, valid, theta, steps, reuse)
     assert isinstance(states, Tensor)
     return states
 
 
-_compiled = False
+_compiled: ContextVar[bool] = ContextVar("compiled", default=False)  # a thread's own
 
 
 @contextmanager
 def compiled(enabled: bool = True) -> Iterator[None]:
-    """Within, `gate_sequence` takes its time steps in compiled code, where tensors are on the CPU.
+    """Within, in this thread, `gate_sequence` takes its time steps in compiled code.
+
+    That is, for float32 or float64 on the CPU; other tensors go on in PyTorch's operations.
 
     The same states bit for bit on the integer grid, and the same but for rounding on real numbers;
     gradients are the same but for rounding. So a network that is trained with it differs in the end
@@ -110,14 +131,13 @@ def compiled(enabled: bool = True) -> Iterator[None]:
     KernelError
         At once, if there is no C++ compiler.
     """
-    global _compiled
     if enabled:
         kernel(torch.float32)
-    before, _compiled = _compiled, enabled
+    token = _compiled.set(enabled)
     try:
         yield
     finally:
-        _compiled = before
+        _compiled.reset(token)
 
 
 def _cuts(steps: int | None) -> tuple[float, float]:
@@ -166,6 +186,7 @@ class _Gate(torch.autograd.Function):
         return h + torch.clamp(move, -z, z)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         by_z, by_c, by_h = _derivatives(*ctx.saved_tensors, *ctx.settings)
         (grad,) = grads
@@ -184,7 +205,7 @@ class _GateSequence(torch.autograd.Function):
         steps: int | None,
         reuse: bool,
     ) -> Tensor:
-        if _compiled and inputs.device.type == "cpu":
+        if _compiled.get() and has_kernel(inputs, recurrent, h):
             saved = inputs if reuse else inputs.clone()
             return _compiled_forward(ctx, saved.contiguous(), recurrent, h, valid, theta, steps)
         ctx.compiled = False
@@ -204,6 +225,7 @@ class _GateSequence(torch.autograd.Function):
         return states[1:]
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         saved, recurrent, states, valid = ctx.saved_tensors
         if ctx.compiled:

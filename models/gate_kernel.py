@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import os
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -20,7 +21,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-__all__ = ["GateKernel", "KernelError", "kernel"]
+__all__ = ["GateKernel", "KernelError", "has_kernel", "kernel"]
 
 _SOURCE = Path(__file__).with_name("gate_kernel.cpp")
 
@@ -34,6 +35,8 @@ _FLAGS = (
     "-shared",
     "-fPIC",
 )
+
+_MOST_THREADS = os.cpu_count() or 1
 
 #: What PyTorch's numbers are in C++.
 _NAMES = {torch.float32: "float", torch.float64: "double"}
@@ -101,26 +104,34 @@ class GateKernel:
         length, count, wide = saved.shape
         tensors = (*before, *after)
         assert all(t.is_contiguous() and t.dtype == self.dtype for t in tensors)
-        mask = None if valid is None else valid.contiguous().data_ptr()
+        # Kept until all shares are done: what is only pointed to may be freed.
+        mask = None if valid is None else valid.contiguous()
+        address = None if mask is None else mask.data_ptr()
         function = getattr(self._library, name)
         left = [tensor.data_ptr() for tensor in before]
         right = [tensor.data_ptr() for tensor in after]
-        threads = max(1, min(torch.get_num_threads(), count // 4))
+        threads = max(1, min(torch.get_num_threads(), _MOST_THREADS, count // 4))
         edges = [count * number // threads for number in range(threads + 1)]
 
         def share(number: int) -> None:
             first, last = edges[number : number + 2]
-            function(length, count, wide // 2, first, last, *left, mask, *settings, *right)
+            function(length, count, wide // 2, first, last, *left, address, *settings, *right)
 
         if threads == 1:
             share(0)
         else:  # ctypes lets other threads run meanwhile
-            list(_pool(threads).map(share, range(threads)))
+            list(_pool().map(share, range(threads)))
 
 
 @functools.cache
-def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, "addgate-gate")
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(_MOST_THREADS, "addgate-gate")
+
+
+def has_kernel(*tensors: Tensor) -> bool:
+    """Whether the loop takes tensors: all on the CPU, all float32 or all float64."""
+    kinds = {(tensor.device.type, tensor.dtype) for tensor in tensors}
+    return len(kinds) == 1 and kinds <= {("cpu", dtype) for dtype in _NAMES}
 
 
 @functools.cache
@@ -132,17 +143,17 @@ def kernel(dtype: torch.dtype) -> GateKernel:
     KernelError
         If there is no compiler, or it fails.
     """
-    compiler = os.environ.get("CXX", "g++")
-    if shutil.which(compiler) is None:
+    compiler = shlex.split(os.environ.get("CXX", "")) or ["g++"]
+    if shutil.which(compiler[0]) is None:
         raise KernelError(
-            f"the compiled loop needs a C++ compiler, and {compiler} is not installed: "
+            f"the compiled loop needs a C++ compiler, and {compiler[0]} is not installed: "
             "sudo apt-get install g++, or train without it"
         )
     real = _NAMES[dtype]
     number = ctypes.c_double if dtype == torch.float64 else ctypes.c_float
     with tempfile.TemporaryDirectory(prefix="addgate-gate-") as folder:
         output = Path(folder) / "gate.so"
-        command = [compiler, *_FLAGS, f"-DREAL={real}", str(_SOURCE), "-o", str(output)]
+        command = [*compiler, *_FLAGS, f"-DREAL={real}", str(_SOURCE), "-o", str(output)]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             raise KernelError(

@@ -210,6 +210,6 @@ def valid_steps(
             f"lengths must be from 1 to {steps}, but lie from {int(counted.min())} to "
             f"{int(counted.max())}"
         )
-    if int(counted.min()) == steps:
+    if not count or int(counted.min()) == steps:
         return None
     return (torch.arange(steps, device=device)[:, None] < counted)[..., None]

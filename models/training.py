@@ -150,8 +150,12 @@ def run(module: SequenceNetwork, part: Part) -> Output:
 def measure(
     module: SequenceNetwork, part: Part, size: int = 512, hold: float = 0.0
 ) -> tuple[float, float]:
-    """Accuracy (classes) or mean squared error (values), and loss (`loss_of`), over a part."""
-    losses, marks = 0.0, 0.0
+    """Accuracy (classes) or mean squared error (values), and loss (`loss_of`), over a part.
+
+    In evaluation mode, whatever mode the module is in.
+    """
+    losses, marks, training = 0.0, 0.0, module.training
+    module.eval()
     for start in range(0, len(part), size):
         piece = part.take(np.arange(start, min(start + size, len(part))))
         output, y = run(module, piece), torch.from_numpy(piece.y)
@@ -160,6 +164,7 @@ def measure(
             marks += float((output.scores.argmax(dim=1) == y).sum())
         else:
             marks += float(((answers(module, output)[:, 0].double() - y) ** 2).sum())
+    module.train(training)
     return marks / len(part), losses / len(part)
 
 

@@ -3,17 +3,20 @@
 import json
 import os
 import shutil
+import subprocess
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from hdl.boards import load_board
 from hdl.build import DEFAULT_NETWORK
 from models.file import load, save
 from models.random_networks import random_network
+from sim.harness.build import find_verilator
 from sim.levels import designs
-from sim.levels.artefacts import make_build
-from sim.levels.cells import cells_in
+from sim.levels.artefacts import Artefacts, make_build
+from sim.levels.cells import TOP, cells_in
 from sim.levels.cli import counts, main
 from sim.levels.netlist import placed_verilog
 from sim.levels.report import DIFFERENT, FAILED, SKIPPED, Row
@@ -284,3 +287,27 @@ def test_cells_of_a_netlist_are_counted():
 def test_text_that_is_no_placed_netlist_is_refused():
     with pytest.raises(LevelError, match="the placed netlist cannot be read"):
         placed_verilog("{}")
+
+
+def test_the_harness_has_an_erased_flash_for_a_board_that_reads_one(tmp_path, verilator):
+    """The pin may be one of both directions, as the library's pads are."""
+    pins = ["clk12_0__io", "uart_0__rx__io", "uart_0__tx__io", "led_g_0__io"]
+    flash = "spi_flash_1x_0__cipo__io"
+    constraints = tmp_path / "icebreaker.pcf"
+    found = find_verilator()
+    for listed in (pins, [*pins, flash]):
+        constraints.write_text("".join(f"set_io {name} 1\n" for name in listed))
+        build = Artefacts(load_board("icebreaker"), tmp_path, {})
+        (tmp_path / "pins.v").write_text(designs._around(build, "top"))
+        ports = ", ".join(f"inout {name}" for name in listed)
+        seen = f"assign led_g_0__io = {flash if flash in listed else 0};"
+        (tmp_path / "top.v").write_text(f"module top({ports});\n{seen}\nendmodule\n")
+        done = subprocess.run(
+            [found.script, "--lint-only", "--top-module", TOP, "pins.v", "top.v"],
+            cwd=tmp_path,
+            env=found.environment(),
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        assert (flash in (tmp_path / "pins.v").read_text()) == (flash in listed)

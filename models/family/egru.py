@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from models.family.scan import scan
+from models.float_network import Output
 from models.recurrent import Layer
 
 __all__ = ["EGRULayer", "event_rate"]
@@ -93,17 +94,16 @@ class EGRULayer(Layer):
         return states * self.events(states), states[-1]
 
 
-def event_rate(outputs: Tensor, valid: Tensor | None = None) -> float:
-    """Share of units that speak in a step, 0 to 1.
+def event_rate(output: Output) -> tuple[float, ...]:
+    """Share of its units that a layer has speak in a step, 0 to 1, for each layer of a network.
 
     Parameters
     ----------
-    outputs : Tensor [T, N, H]
-        What a layer gives.
-    valid : Tensor, bool [T, N, 1], optional
-        Steps that count.
+    output : Output
+        Of a network of EGRU layers; steps beyond a sequence's length do not count.
     """
-    spoken = (outputs != 0).double()
-    if valid is None:
-        return float(spoken.mean())
-    return float((spoken * valid).sum() / (valid.sum() * outputs.shape[-1]))
+    steps = int(output.valid.sum())
+    return tuple(
+        float(((given != 0) & output.valid[..., None]).sum()) / (steps * given.shape[2])
+        for given in output.states
+    )

@@ -12,7 +12,7 @@ from models.family.hitnet import HitNetGRULayer, HitNetLSTMLayer
 from models.family.lstm import LSTMLayer
 from models.family.mi_gru import MIGRULayer
 from models.family.mi_lstm import MILSTMLayer
-from models.float_network import SequenceNetwork
+from models.float_network import AdditiveGatedNetwork, SequenceNetwork
 from models.recurrent import Layer, RecurrentLayers, layer_sizes
 
 __all__ = ["CELLS", "build"]
@@ -40,6 +40,8 @@ def build(
 ) -> SequenceNetwork:
     """A network whose layers are all of one kind, in floating point.
 
+    Of additive gates it is an `AdditiveGatedNetwork`, which `models.qat.prepare_qat` takes.
+
     Parameters
     ----------
     cell : str
@@ -64,6 +66,10 @@ def build(
     """
     if cell not in CELLS:
         raise ValueError(f"cell must be one of {', '.join(CELLS)}, not {cell!r}")
+    if cell == "additive":  # the one that can be quantized
+        return AdditiveGatedNetwork(
+            input_size, hidden_size, outputs, num_layers, **(settings or {}), **network
+        )
     sizes = layer_sizes(hidden_size, num_layers)
     widths = [input_size, *sizes[:-1]]
     layers = [

@@ -189,13 +189,14 @@ def _around(build: Artefacts, top: str) -> str:
     }
     flash = board.flash
     if flash is not None and any(name.startswith(f"{flash.resource}_") for name in ports):
-        joined[port(f"{flash.resource}_", "__cipo__io")] = "1'b1"  # an erased flash
+        joined[port(f"{flash.resource}_", "__cipo__io")] = "flash_pin"
     listed = ", ".join(f".{name}({pin})" for name, pin in joined.items())
     return f"""\
 module {cells.TOP}(input clk, input rst, input rx, output tx, output led);
     wire locked = ~rst;
     wire clk_pin = clk;
     wire rx_pin = rx;
+    wire flash_pin = 1'b1; // an erased flash; by a wire, since the pin is one of both directions
     {top} board({listed});
 endmodule
 """

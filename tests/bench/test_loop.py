@@ -17,12 +17,12 @@ def test_the_ways_compute_the_same_states_and_gradients():
     made = ways(units=6, inputs=3, steps=9, batch=5)
     assert tuple(made) == WAYS
     found = []
-    for name in ("eager", "sequence", "compiled"):
+    for name in ("eager", "hoisted", "sequence", "compiled"):
         states = made[name]()
         states.square().mean().backward()
         found.append(states.detach())
-    torch.testing.assert_close(found[0], found[1])
-    torch.testing.assert_close(found[0], found[2])
+    for other in found[1:]:
+        torch.testing.assert_close(found[0], other)
     assert made["nn.GRU"]().shape == found[0].shape
 
 
@@ -37,20 +37,20 @@ def test_it_writes_what_it_measured(tmp_path, capsys):
     assert [row["inputs"] for row in data["rows"]] == [2, 5] and data["threads"] == 2
     for row in data["rows"]:
         assert row["rounds"] == 5 and set(row["seconds"]) == set(WAYS)
-        assert row["times_as_fast_as_eager"]["eager"] == 1
+        assert row["compiled_times_as_fast_as"]["compiled"] == 1
     table = capsys.readouterr().out
     assert table.strip() in (tmp_path / "performance.md").read_text()
     assert torch.get_num_threads() == threads
 
 
-@pytest.mark.parametrize("ratio, verdict", [(5.0, "met, 5.00 x"), (4.99, "**missed**, 4.99 x")])
+@pytest.mark.parametrize("ratio, verdict", [(5.0, "met, 5.00 at"), (4.99, "**missed**, 4.99 at")])
 def test_the_verdict_is_of_the_worst(ratio, verdict):
     row = {
         "units": 64, "inputs": 8, "steps": 64, "batch": 64,
         "seconds": dict.fromkeys(WAYS, 0.01),
-        "times_as_fast_as_eager": {**dict.fromkeys(WAYS, 9.0), "compiled": ratio},
+        "compiled_times_as_fast_as": {**dict.fromkeys(WAYS, 9.0), "eager": ratio},
     }  # fmt: skip
-    better = {**row, "times_as_fast_as_eager": dict.fromkeys(WAYS, 9.0)}
+    better = {**row, "compiled_times_as_fast_as": dict.fromkeys(WAYS, 9.0)}
     assert verdict in markdown([better, row], 2).replace("\n", " ")
 
 

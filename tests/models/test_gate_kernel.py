@@ -1,6 +1,7 @@
 """The compiled loop over time steps: what PyTorch's operations compute, bit for bit on the grid."""
 
 import shutil
+import threading
 
 import pytest
 import torch
@@ -155,7 +156,78 @@ def test_it_ends_where_it_was_turned_on():
 def _is_on():
     from models import gate
 
-    return gate._compiled
+    return gate._compiled.get()
+
+
+def test_threads_turn_it_on_for_themselves():
+    entered, left = threading.Event(), threading.Event()
+    seen = []
+
+    def other():
+        seen.append(_is_on())
+        with compiled():
+            entered.set()
+            assert left.wait(60)
+            seen.append(_is_on())
+        seen.append(_is_on())
+
+    thread = threading.Thread(target=other)
+    with compiled():
+        thread.start()
+        assert entered.wait(60)
+    left.set()
+    thread.join()
+    assert seen == [False, True, False] and not _is_on()
+
+
+@pytest.mark.parametrize("masked", ["transposed", "expanded"])
+def test_a_mask_in_any_layout_will_do(masked):
+    shape = (64, 64, 8)
+    valid = lengths_mask(shape)
+    if masked == "transposed":
+        valid = valid.transpose(0, 1).contiguous().transpose(0, 1)
+    else:
+        valid = valid[:, :1].expand(64, 64, 1)
+    assert not valid.is_contiguous()
+    for a, b in both(drawn(shape, torch.float64, None), valid):
+        torch.testing.assert_close(a, b, atol=1e-12, rtol=1e-12)
+
+
+@pytest.mark.parametrize("enabled", [False, True])
+@pytest.mark.parametrize(
+    "change, error, message",
+    [
+        ({1: (2, 6)}, ValueError, r"recurrent must be \[12, 6\], not \[2, 6\]"),
+        ({2: (1, 6)}, ValueError, r"h must be \[5, 6\], not \[1, 6\]"),
+        ({3: torch.ones(4, 1, 1, dtype=torch.bool)}, ValueError, r"valid must be \[4, 5, 1\]"),
+        ({3: torch.ones(4, 5, 1)}, TypeError, "valid must be bool, not torch.float32"),
+    ],
+)
+def test_wrong_shapes_are_refused_before_anything_is_read(enabled, change, error, message):
+    given = [*drawn((4, 5, 6), torch.float32, None), None]
+    for place, new in change.items():
+        given[place] = torch.zeros(new) if isinstance(new, tuple) else new
+    with compiled(enabled), pytest.raises(error, match=message):
+        gate_sequence(*given)
+
+
+def test_other_numbers_go_on_in_pytorchs_operations():
+    given = [part.detach().bfloat16() for part in drawn((4, 5, 6), torch.float32, 8)]
+    with compiled():
+        assert gate_sequence(*given, None, 0.0, 8).dtype == torch.bfloat16
+        given[1] = given[1].double()
+        with pytest.raises(RuntimeError):  # PyTorch's own word on mixed numbers
+            gate_sequence(*given)
+
+
+@pytest.mark.parametrize("enabled", [False, True])
+def test_a_second_derivative_is_refused(enabled):
+    given = drawn((4, 5, 6), torch.float64, None)
+    with compiled(enabled):
+        states = gate_sequence(*given)
+    (grad,) = torch.autograd.grad(states.square().sum(), given[0], create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        grad.square().sum().backward()
 
 
 @pytest.fixture
@@ -179,13 +251,24 @@ def test_a_compiler_that_fails_is_quoted(fresh, monkeypatch, tmp_path):
     broken = tmp_path / "broken"
     broken.write_text("#!/bin/sh\necho 'no room' >&2; exit 1\n")
     broken.chmod(0o755)
-    monkeypatch.setenv("CXX", str(broken))
+    monkeypatch.setenv("CXX", f"{broken} -m32")
     with pytest.raises(KernelError, match=r"(?s)could not be compiled:.*-DREAL=float.*no room"):
         kernel(torch.float32)
 
 
-def test_training_says_that_it_was_compiled(tmp_path):
+@pytest.mark.parametrize("option", [True, False])
+def test_training_runs_and_says_that_it_was_compiled(tmp_path, monkeypatch, option):
+    calls = []
+    run = gate_kernel.GateKernel._run
+    monkeypatch.setattr(
+        gate_kernel.GateKernel,
+        "_run",
+        lambda self, name, *rest: calls.append(name) or run(self, name, *rest),
+    )
     output = tmp_path / "n.safetensors"
     arguments = ["adding", "--length", "10", "--epochs", "1", "--iterations", "3", "--units", "5"]
-    assert main([*arguments, "--compiled", "--output", str(output)]) == 0
-    assert '"compiled": true' in output.with_suffix(".metrics.json").read_text()
+    arguments += ["--compiled" if option else "--no-compiled", "--output", str(output)]
+    assert main(arguments) == 0
+    assert calls.count("gate_backward") == 3 * option
+    said = f'"compiled": {str(option).lower()}'
+    assert said in output.with_suffix(".metrics.json").read_text()
