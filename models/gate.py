@@ -91,6 +91,8 @@ def gate_sequence(
     ValueError, TypeError
         When a shape is not as above, or valid is not bool.
     """
+    if inputs.dim() != 3 or inputs.shape[2] % 2:
+        raise ValueError(f"inputs must be [T, N, 2H], not {list(inputs.shape)}")
     length, count, wide = inputs.shape
     for name, tensor, shape in (
         ("recurrent", recurrent, (wide, wide // 2)),

@@ -13,7 +13,6 @@ import shlex
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -163,8 +162,7 @@ def kernel(dtype: torch.dtype) -> GateKernel:
         library = ctypes.CDLL(str(output))
     pointer, size = ctypes.c_void_p, ctypes.c_long
     for name, (before, after) in {"gate_forward": (3, 0), "gate_backward": (4, 2)}.items():
-        function: Callable[..., None] = getattr(library, name)
-        function.argtypes = [*[size] * 5, *[pointer] * (before + 1), *[number] * 4]  # type: ignore[attr-defined]
-        function.argtypes += [pointer] * after  # type: ignore[attr-defined]
-        function.restype = None  # type: ignore[attr-defined]
+        function = getattr(library, name)
+        arguments = [*[size] * 5, *[pointer] * (before + 1), *[number] * 4, *[pointer] * after]
+        function.argtypes, function.restype = arguments, None
     return GateKernel(dtype, library)

@@ -34,6 +34,25 @@ THRESHOLD = 0.7
 """A weight below this share of its row's mean magnitude becomes 0."""
 
 
+def ternary_rows(weight: Tensor, threshold: float = THRESHOLD) -> tuple[Tensor, Tensor]:
+    """Which weights a threshold leaves, and how large they are.
+
+    Parameters
+    ----------
+    weight : Tensor [rows, columns]
+    threshold : float
+        A weight of at most this share of its row's mean magnitude becomes 0.
+
+    Returns
+    -------
+    Tensor [rows, columns] of -1, 0, 1, and Tensor [rows] of the mean magnitude of what is left,
+    0 for a row of zeros
+    """
+    size = weight.abs()
+    kept = size > threshold * size.mean(dim=1, keepdim=True)
+    return weight.sign() * kept, (size * kept).sum(dim=1) / kept.sum(dim=1).clamp(min=1)
+
+
 def ternarize(
     weight: Tensor, fraction_bits: int, exponent: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
@@ -51,12 +70,10 @@ def ternarize(
     -------
     Tensor [rows, columns] of -1, 0, 1, and Tensor [rows] of k
     """
-    size = weight.abs()
-    kept = size > THRESHOLD * size.mean(dim=1, keepdim=True)
+    signs, mean = ternary_rows(weight)
     if exponent is None:
-        mean = (size * kept).sum(dim=1) / kept.sum(dim=1).clamp(min=1)
         exponent = torch.round(-torch.log2(mean)).clamp(fraction_bits - MAX_SHIFT, fraction_bits)
-    return weight.sign() * kept, exponent
+    return signs, exponent
 
 
 def ternary_planes(
@@ -84,7 +101,8 @@ def ternary_planes(
     return torch.stack([signs for signs, _ in found]), torch.stack([k for _, k in found])
 
 
-def _straight_through(value: Tensor, parameter: Tensor) -> Tensor:
+def straight_through(value: Tensor, parameter: Tensor) -> Tensor:
+    """A value whose gradient is the parameter's."""
     # value + 0: adding parameter and taking it off again would round the value.
     return value + (parameter - parameter.detach())
 
@@ -106,7 +124,7 @@ class _Grid(nn.Module):
         scale = float(1 << (self.hb + self.fraction_bits))
         offset = float(1 << (self.fraction_bits - 1)) if half else 0.0
         scaled = parameter * scale + offset
-        rounded = _straight_through(torch.round(scaled.detach()), scaled)
+        rounded = straight_through(torch.round(scaled.detach()), scaled)
         return rounded.clamp(BIAS_MIN, BIAS_MAX) / scale
 
     def integer_bias(self, parameter: Tensor, half: bool) -> NDArray[np.int16]:
@@ -169,7 +187,7 @@ class TernaryRows(nn.Module):
     def forward(self, parameter: Tensor) -> Tensor:
         """The sum of the planes, straight-through."""
         signs, k = self._planes(parameter)
-        return _straight_through((signs * torch.exp2(-k)[..., None]).sum(dim=0), parameter)
+        return straight_through((signs * torch.exp2(-k)[..., None]).sum(dim=0), parameter)
 
     def integers(self, parameter: Tensor) -> tuple[NDArray[np.int8], NDArray[np.uint8]]:
         """Planes [planes, rows, columns] and their shifts [planes, rows]."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +18,7 @@ __all__ = ["Hidden", "Layer", "RecurrentLayers", "layer_sizes", "valid_steps"]
 Hidden = Tensor | tuple[Tensor, ...]
 
 
-class Layer(nn.Module):
+class Layer(nn.Module, ABC):
     """One layer of a recurrent network.
 
     Parameters
@@ -35,6 +38,7 @@ class Layer(nn.Module):
         """Numbers S that it keeps from one step to the next, zero at first."""
         return self.hidden_size
 
+    @abstractmethod
     def sequence(self, x: Tensor, state: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor]:
         """All steps of a batch: x [T, N, I], state [N, S], valid bool [T, N, 1] or None for all.
 
@@ -43,7 +47,6 @@ class Layer(nn.Module):
         Tensor [T, N, H], what the layer gives after each step (held where not valid), and the last
         state [N, S]
         """
-        raise NotImplementedError
 
 
 class RecurrentLayers(nn.Module):
@@ -68,6 +71,12 @@ class RecurrentLayers(nn.Module):
         if not 1 <= len(self.cells) <= MAX_LAYERS:
             raise ValueError(f"there must be 1 to {MAX_LAYERS} layers, not {len(self.cells)}")
         layers = self.layers
+        for below, above in pairwise(layers):
+            if below.hidden_size != above.input_size:
+                raise ValueError(
+                    f"a layer above one of {below.hidden_size} must take as many inputs, not "
+                    f"{above.input_size}"
+                )
         self.input_size = layers[0].input_size
         self.hidden_sizes = tuple(layer.hidden_size for layer in layers)
         self.num_layers, self.batch_first = len(layers), batch_first
@@ -75,7 +84,7 @@ class RecurrentLayers(nn.Module):
     @property
     def layers(self) -> list[Layer]:
         """The cells, as what they are."""
-        return [cell for cell in self.cells if isinstance(cell, Layer)]
+        return [cast(Layer, cell) for cell in self.cells]
 
     def forward(
         self,

@@ -156,15 +156,17 @@ def measure(
     """
     losses, marks, training = 0.0, 0.0, module.training
     module.eval()
-    for start in range(0, len(part), size):
-        piece = part.take(np.arange(start, min(start + size, len(part))))
-        output, y = run(module, piece), torch.from_numpy(piece.y)
-        losses += float(loss_of(module, output, y, hold)) * len(piece)
-        if module.target == "class":
-            marks += float((output.scores.argmax(dim=1) == y).sum())
-        else:
-            marks += float(((answers(module, output)[:, 0].double() - y) ** 2).sum())
-    module.train(training)
+    try:
+        for start in range(0, len(part), size):
+            piece = part.take(np.arange(start, min(start + size, len(part))))
+            output, y = run(module, piece), torch.from_numpy(piece.y)
+            losses += float(loss_of(module, output, y, hold)) * len(piece)
+            if module.target == "class":
+                marks += float((output.scores.argmax(dim=1) == y).sum())
+            else:
+                marks += float(((answers(module, output)[:, 0].double() - y) ** 2).sum())
+    finally:
+        module.train(training)
     return marks / len(part), losses / len(part)
 
 

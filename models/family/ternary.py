@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from models.qat import straight_through, ternary_rows
+
 __all__ = ["TernaryActivation", "TernaryWeight", "ternary_weights"]
 
 
@@ -35,14 +37,10 @@ class TernaryWeight(nn.Module):
 
     def forward(self, weight: Tensor) -> Tensor:
         """What is computed with, of a weight [rows, columns]."""
-        with torch.no_grad():
-            size = weight.abs()
-            kept = size > self.threshold * size.mean(dim=1, keepdim=True)
-            mean = (size * kept).sum(dim=1, keepdim=True) / kept.sum(dim=1, keepdim=True).clamp(1)
-            # Of a row of zeros nothing is kept, whatever its scale.
-            scale = torch.exp2(torch.round(torch.log2(mean.clamp(min=2.0**-24))))
-            ternary = weight.sign() * kept * scale
-        return ternary + (weight - weight.detach())
+        signs, mean = ternary_rows(weight.detach(), self.threshold)
+        # Of a row of zeros nothing is left, whatever its scale.
+        scale = torch.exp2(torch.round(torch.log2(mean.clamp(min=2.0**-24))))
+        return straight_through(signs * scale[:, None], weight)
 
 
 class TernaryActivation(nn.Module):
@@ -75,7 +73,7 @@ class TernaryActivation(nn.Module):
         with torch.no_grad():
             level = torch.rand_like(smooth) if self.drawn and self.training else 0.5
             ternary = smooth.sign() * (smooth.abs() > level)
-        return ternary + (smooth - smooth.detach())
+        return straight_through(ternary, smooth)
 
 
 def ternary_weights(module: nn.Module, names: Sequence[str], threshold: float = 0.7) -> None:

@@ -383,8 +383,6 @@ def test_a_network_that_draws_is_measured_without_drawing():
 @every_cell
 def test_no_sequences_give_no_answers(name):
     network = build(name, INPUTS, 4, 2)
-    if name in ("gru", "lstm"):
-        pytest.skip("torch.nn takes no packed batch without sequences")
     output = network(torch.zeros(0, 5, INPUTS), lengths=torch.zeros(0, dtype=torch.long))
     assert output.scores.shape == (0, 2)
 
@@ -399,6 +397,10 @@ def test_no_sequences_give_no_answers(name):
         (lambda: build("mi-gru", 3, 4, 2, mode="first"), "mode must be one of"),
         (lambda: build("hitnet-gru", 3, 4, 2, settings={"slope": 0}), "slope must be above 0"),
         (lambda: TernaryWeight(-0.1), "threshold must be at least 0, not -0.1"),
+        (
+            lambda: RecurrentLayers([CELLS["gru"](3, 4), CELLS["gru"](5, 4)]),
+            "above one of 4 must take as many inputs, not 5",
+        ),
         (lambda: RecurrentLayers([]), "1 to 4 layers, not 0"),
     ],
 )

@@ -23,6 +23,19 @@ def threads():
     torch.set_num_threads(before)
 
 
+@pytest.fixture
+def calls(monkeypatch):
+    """The names of the kernel's calls, as they come."""
+    made = []
+    run = gate_kernel.GateKernel._run
+    monkeypatch.setattr(
+        gate_kernel.GateKernel,
+        "_run",
+        lambda self, name, *rest: made.append(name) or run(self, name, *rest),
+    )
+    return made
+
+
 def drawn(shape, dtype, steps, seed=0):
     """Inputs, recurrent weights and start; on the grid with steps, so that all sums are exact."""
     length, count, units = shape
@@ -86,15 +99,8 @@ def test_gradcheck(theta):
         )
 
 
-def test_the_kernel_is_what_runs(monkeypatch):
+def test_the_kernel_is_what_runs(calls):
     """Else the tests above would compare PyTorch's operations with themselves."""
-    calls = []
-    run = gate_kernel.GateKernel._run
-    monkeypatch.setattr(
-        gate_kernel.GateKernel,
-        "_run",
-        lambda self, name, *rest: calls.append(name) or run(self, name, *rest),
-    )
     list(both(drawn((3, 2, 4), torch.float32, None)))
     assert calls == ["gate_forward", "gate_backward"]
 
@@ -197,6 +203,8 @@ def test_a_mask_in_any_layout_will_do(masked):
 @pytest.mark.parametrize(
     "change, error, message",
     [
+        ({0: (4, 5, 5)}, ValueError, r"inputs must be \[T, N, 2H\], not \[4, 5, 5\]"),
+        ({0: (4, 12)}, ValueError, r"inputs must be \[T, N, 2H\], not \[4, 12\]"),
         ({1: (2, 6)}, ValueError, r"recurrent must be \[12, 6\], not \[2, 6\]"),
         ({2: (1, 6)}, ValueError, r"h must be \[5, 6\], not \[1, 6\]"),
         ({3: torch.ones(4, 1, 1, dtype=torch.bool)}, ValueError, r"valid must be \[4, 5, 1\]"),
@@ -257,14 +265,7 @@ def test_a_compiler_that_fails_is_quoted(fresh, monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("option", [True, False])
-def test_training_runs_and_says_that_it_was_compiled(tmp_path, monkeypatch, option):
-    calls = []
-    run = gate_kernel.GateKernel._run
-    monkeypatch.setattr(
-        gate_kernel.GateKernel,
-        "_run",
-        lambda self, name, *rest: calls.append(name) or run(self, name, *rest),
-    )
+def test_training_runs_and_says_that_it_was_compiled(tmp_path, calls, option):
     output = tmp_path / "n.safetensors"
     arguments = ["adding", "--length", "10", "--epochs", "1", "--iterations", "3", "--units", "5"]
     arguments += ["--compiled" if option else "--no-compiled", "--output", str(output)]
