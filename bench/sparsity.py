@@ -95,7 +95,7 @@ def emulate(network: Path, part: Part) -> dict[str, Any]:
     """
     try:
         with Device.open("emulator", network=load(network)) as device:
-            result = compare(device, part.x, part.y, part.lengths)
+            result = compare(device, part)
     except DeviceError as error:
         raise ValueError(f"{network}: {error}") from error
     return {

@@ -54,7 +54,7 @@ def digits_run(seed: int) -> dict[str, Any]:
     task = digits.load()
     module, history = train(task, model, settings, seed=seed)
     seconds = time.perf_counter() - started
-    network = export(module, "digits", task.labels, "digits", task.train.x)
+    network = export(module, "digits", task.labels, "digits", task.train.features)
     result = evaluate(network, task.test)
     if seed == 0:
         print(f"seed 0 gives {DENSE.name} as shipped: {network == load(DENSE)}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,12 @@ from numpy.typing import NDArray
 from host.device import Device
 from host.results import Result
 from models.golden import GoldenModel
+from models.marks import mark, measure_name
+from models.spec import FRACTION_BITS, NetworkSpec
+from models.tasks.data import Part
+
+#: Integers of any width, [C] or [T, C].
+Integers = NDArray[np.integer[Any]]
 
 #: Sequences the golden model takes at once; bounds memory.
 _GOLDEN_BATCH = 256
@@ -24,7 +30,7 @@ class Comparison:
     Attributes
     ----------
     measure : str
-        "accuracy" (share of sequences) or "mse" (mean squared error).
+        See `models.marks.measure_name`.
     score : float
         By the device's answers.
     golden_score : float
@@ -68,11 +74,7 @@ class Comparison:
 
 
 def compare(
-    device: Device,
-    x: NDArray[Any],
-    y: NDArray[Any],
-    lengths: NDArray[np.int64] | None = None,
-    progress: Callable[[int], object] | None = None,
+    device: Device, part: Part, progress: Callable[[int], object] | None = None
 ) -> Comparison:
     """Run every sequence on the device's loaded network.
 
@@ -80,10 +82,8 @@ def compare(
     ----------
     device : Device
         With a network loaded.
-    x : float or integer array [N, T, I], N >= 1
-    y : integer labels [N], or float values [N]
-    lengths : int64 array [N], optional
-        Steps of each sequence that count.
+    part : Part
+        At least one sequence; integer x are taken as they are.
     progress : callable, optional
         Called with 1 after each sequence.
 
@@ -91,12 +91,21 @@ def compare(
     ------
     InputError
         If the network cannot take the sequences.
+    ValueError
+        If there is none, or the network does not answer what the part asks for.
     """
     network = device.network
     spec = network.spec
-    if len(x) == 0:
+    if len(part) == 0:
         raise ValueError("there must be at least one sequence to run")
-    count = np.full(len(x), x.shape[1]) if lengths is None else lengths
+    measure = measure_name(part.asks, spec.target)
+    if part.asks != "sequence" and spec.readout.mode != "every":
+        raise ValueError(
+            f"the data ask for a {part.asks}, so the network must answer at every step, but its "
+            f"readout's mode is {spec.readout.mode}"
+        )
+    x = part.features
+    count = np.full(len(x), x.shape[1]) if part.lengths is None else part.lengths
     clock_hz = device.identify().clock_hz
     results: list[Result] = []
     for result in device.run_many(row[:n] for row, n in zip(x, count, strict=True)):
@@ -104,36 +113,27 @@ def compare(
         if progress is not None:
             progress(1)
     compared = different = labels_different = 0
-    golden_answers: list[Any] = []
-    model = GoldenModel(network)
-    for result, (scores, logits, label) in zip(
-        results, _golden(model, device, x, count), strict=True
-    ):
+    found, wanted = _Marks(measure, spec), _Marks(measure, spec)
+    answers = zip(results, _golden(GoldenModel(network), x, count), strict=True)
+    for row, (result, (scores, logits, label)) in enumerate(answers):
+        assert result.logits is not None
         pairs = [(result.logits, scores)]
+        every = None
         if spec.readout.mode == "every":
-            pairs = [(r.logits, row) for r, row in zip(result.every, logits, strict=True)]
-        for got, wanted in pairs:
-            assert got is not None
-            compared += wanted.size
-            different += int(np.count_nonzero(got != wanted))
+            every = np.stack([_logits(step) for step in result.every])
+            pairs = list(zip(every, logits, strict=True))
+        for got, right in pairs:
+            compared += right.size
+            different += int(np.count_nonzero(got != right))
         labels_different += result.label != label
-        golden_answers.append(
-            label if spec.target == "class" else model.value(scores, result.steps)[0]
-        )
-    if spec.target == "class":
-        measure = "accuracy"
-        score = float(np.mean([r.label for r in results] == y))
-        golden_score = float(np.mean(np.array(golden_answers) == y))
-    else:
-        measure = "mse"
-        values = np.array([np.atleast_1d(np.asarray(r.value, np.float64))[0] for r in results])
-        score = float(np.mean((values - y) ** 2))
-        golden_score = float(np.mean((np.array(golden_answers) - y) ** 2))
+        piece = part.take(np.arange(row, row + 1))
+        found.add(piece, result.logits, every, result.steps)
+        wanted.add(piece, scores, logits, result.steps)
     cycles, steps = sum(r.cycles for r in results), sum(r.steps for r in results)
     return Comparison(
         measure=measure,
-        score=score,
-        golden_score=golden_score,
+        score=found.value,
+        golden_score=wanted.value,
         sequences=len(results),
         steps=steps,
         logits_compared=compared,
@@ -146,10 +146,38 @@ def compare(
     )
 
 
+def _logits(result: Result) -> NDArray[np.int64]:
+    assert result.logits is not None
+    return result.logits
+
+
+class _Marks:
+    """A measure, sequence by sequence, from integers."""
+
+    def __init__(self, measure: str, spec: NetworkSpec) -> None:
+        self._measure, self._spec = measure, spec
+        self._sum = self._weight = 0.0
+
+    def add(self, part: Part, scores: Integers, logits: Integers | None, steps: int) -> None:
+        """Count one sequence: scores [C], and in mode "every" logits [T, C]."""
+        scale = float(1 << (self._spec.hb + FRACTION_BITS))
+        means = scores / scale / (steps if self._spec.readout.mode == "sum" else 1)
+        every = means[None] if logits is None else logits / scale
+        if part.asks == "step":  # of the steps that were run
+            part = replace(part, y=part.y[:, :steps])
+        counted, over = mark(self._measure, part, every[None], means[None], np.array([steps]))
+        self._sum, self._weight = self._sum + counted, self._weight + over
+
+    @property
+    def value(self) -> float:
+        """The measure of all that were counted."""
+        return self._sum / self._weight
+
+
 def _golden(
-    model: GoldenModel, device: Device, x: NDArray[Any], count: NDArray[np.int64]
+    model: GoldenModel, x: NDArray[Any], count: NDArray[np.int64]
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int32], int]]:
-    network = device.network
+    network = model.network
     for start in range(0, len(x), _GOLDEN_BATCH):
         part, lengths = x[start : start + _GOLDEN_BATCH], count[start : start + _GOLDEN_BATCH]
         if part.dtype.kind == "f":

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 try:
     import torch
@@ -27,10 +26,11 @@ except ImportError as error:
 
 from models.file import load
 from models.golden import GoldenModel
+from models.marks import mark, measure_name, shown
 from models.network import Network, NetworkError
 from models.qat import from_network
 from models.spec import FRACTION_BITS
-from models.tasks import adding, arrays, digits
+from models.tasks import arrays, named
 from models.tasks.data import Part, TaskError
 from models.writing import write_whole
 
@@ -44,7 +44,7 @@ class Evaluation:
     Parameters
     ----------
     measure : str
-        "accuracy" (share of sequences) or "mse" (mean squared error).
+        See `models.marks.measure_name`.
     sequences : int
     qat, integer : float
         The measure by the quantized module and by the golden model.
@@ -97,35 +97,38 @@ def evaluate(network: Network, part: Part, size: int = 256) -> Evaluation:
     """
     _check(network, part)
     module, golden = from_network(network), GoldenModel(network)
-    marks = np.zeros(2)
+    measure = measure_name(part.asks, network.spec.target)
+    marks, weight = np.zeros(2), 0.0
     compared = different = states_different = steps = 0
     changed = np.zeros(len(network.layers))
     for start in range(0, len(part), size):
         piece = part.take(np.arange(start, min(start + size, len(part))))
         lengths = None if piece.lengths is None else torch.from_numpy(piece.lengths)
         with torch.no_grad():
-            output = module(torch.from_numpy(piece.x), lengths)
-        integers = golden.run(network.quantize(piece.x), piece.lengths)
+            output = module(torch.from_numpy(piece.features), lengths)
+        integers = golden.run(network.quantize(piece.features), piece.lengths)
         float_steps = float(1 << (network.spec.hb + FRACTION_BITS))
-        scores = output.scores.numpy()
-        marks += (
-            _mark(network, scores, output.valid.sum(dim=1).numpy(), piece.y),
-            _mark(network, integers.scores / float_steps, integers.state.steps, piece.y),
-        )
-        logits = output.logits.double().numpy() * float_steps
+        logits, scores = output.logits.double().numpy(), output.scores.numpy()
+        exact = integers.logits / float_steps, integers.scores / float_steps
+        for index, (every, last) in enumerate(((logits, scores), exact)):
+            if network.spec.readout.mode == "sum":
+                last = last / integers.state.steps[:, None]
+            counted, over = mark(measure, piece, every, last, integers.state.steps)
+            marks[index] += counted
+        weight += over
         compared += logits.size
-        different += int((logits != integers.logits).sum())
+        different += int((logits * float_steps != integers.logits).sum())
         different += int((scores * float_steps != integers.scores).sum())
         valid = output.valid.numpy()
         steps += int(valid.sum())
-        for layer, (floats, exact) in enumerate(zip(output.states, integers.states, strict=True)):
-            states_different += int((floats.numpy() * (1 << network.spec.hb) != exact).sum())
-            before = np.concatenate([np.zeros_like(exact[:, :1]), exact[:, :-1]], axis=1)
-            changed[layer] += (exact != before)[valid].sum()
+        for layer, (floats, h) in enumerate(zip(output.states, integers.states, strict=True)):
+            states_different += int((floats.numpy() * (1 << network.spec.hb) != h).sum())
+            before = np.concatenate([np.zeros_like(h[:, :1]), h[:, :-1]], axis=1)
+            changed[layer] += (h != before)[valid].sum()
     ternary = [a for name, a in network.tensors().items() if name.endswith((".W", ".U", ".R"))]
-    qat, integer = marks / len(part)
+    qat, integer = marks / weight
     return Evaluation(
-        measure="accuracy" if network.spec.target == "class" else "mse",
+        measure=measure,
         sequences=len(part),
         qat=float(qat),
         integer=float(integer),
@@ -138,31 +141,33 @@ def evaluate(network: Network, part: Part, size: int = 256) -> Evaluation:
     )
 
 
-def load_part(network: Network, task: str, length: int, whole: bool = False) -> Part:
-    """The test part of a named task, or all sequences of an .npz file."""
-    if task in ("digits", "digits-pixels"):
-        return digits.load("rows" if task == "digits" else "pixels").test
-    if task == "adding":
-        return adding.load(length).test
+def load_part(
+    task: str,
+    data: str | os.PathLike[str] | None = None,
+    length: int | None = None,
+    whole: bool = False,
+) -> Part:
+    """The test part of a named task, or of an .npz file (or all its sequences)."""
     if task.endswith(".npz"):
         return arrays.read(task) if whole else arrays.load(task).test
-    raise TaskError(f"the task must be digits, digits-pixels, adding or an .npz file, not {task!r}")
-
-
-def _mark(
-    network: Network, scores: NDArray[np.float64], steps: NDArray[np.int64], y: NDArray[Any]
-) -> float:
-    """Right answers, or the sum of squared errors."""
-    if network.spec.target == "class":
-        return float((np.argmax(scores, axis=1) == y).sum())
-    values = scores[:, 0] / steps if network.spec.readout.mode == "sum" else scores[:, 0]
-    return float(((values - y) ** 2).sum())
+    if task not in named.TASKS:
+        raise TaskError(f"the task must be {named.LISTED} or an .npz file, not {task!r}")
+    return named.load(task, data, length).test
 
 
 def _check(network: Network, part: Part) -> None:
     spec = network.spec
     if part.x.shape[2] != spec.inputs:
         raise TaskError(f"x must have {spec.inputs} features, not {part.x.shape[2]}")
+    try:
+        measure_name(part.asks, spec.target)
+    except ValueError as error:
+        raise TaskError(str(error)) from error
+    if part.asks != "sequence" and spec.readout.mode != "every":
+        raise TaskError(
+            f"the data ask for a {part.asks}, so the network must answer at every step, but its "
+            f"readout's mode is {spec.readout.mode}"
+        )
     classes = part.y.dtype.kind == "i"
     if classes != (spec.target == "class"):
         raise TaskError(
@@ -180,22 +185,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status: 0, 1 when the two disagree, 2 on bad input."""
     parser = argparse.ArgumentParser(
         prog="python -m models.evaluate",
-        description="Accuracy (or mean squared error) of a network file, computed by the "
+        description="Accuracy (mean squared error of values, bits a character of text, error rate "
+        "of strings) of a network file, computed by the "
         "quantized PyTorch module and by the integer golden model, and whether the two agree on "
         "every logit and state.",
         epilog="examples:\n"
         "  python -m models.evaluate models/zoo/digits.safetensors digits\n"
         "  python -m models.evaluate build/adding.safetensors adding --length 400\n"
+        "  python -m models.evaluate build/text.safetensors text --data book.txt\n"
         "  python -m models.evaluate build/mine.safetensors mine.npz --whole\n",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("file", help="network file (.safetensors)")
-    parser.add_argument(
-        "task", help="digits, digits-pixels, adding, or an .npz file with x, y (and lengths)"
-    )
-    parser.add_argument(
-        "--length", type=int, default=adding.DEFAULT_LENGTH, help="sequence length of adding"
-    )
+    parser.add_argument("task", help=f"{named.LISTED}, or an .npz file with x, y (and lengths)")
+    named.add_options(parser)
     parser.add_argument(
         "--whole", action="store_true", help="all sequences of an .npz, not its test part"
     )
@@ -203,7 +206,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     try:
         network = load(options.file)
-        result = evaluate(network, load_part(network, options.task, options.length, options.whole))
+        part = load_part(options.task, options.data, options.length, options.whole)
+        result = evaluate(network, part)
         if options.json is not None:
             text = json.dumps({**asdict(result), "agree": result.agree}, indent=2) + "\n"
             write_whole(options.json, text)
@@ -218,10 +222,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def describe(result: Evaluation) -> str:
     """The figures as lines of text."""
-    if result.measure == "accuracy":
-        shown = [f"{100 * value:.2f} %" for value in (result.qat, result.integer)]
-    else:
-        shown = [f"{value:.6f}" for value in (result.qat, result.integer)]
+    qat, integer = (shown(result.measure, value) for value in (result.qat, result.integer))
     agreement = (
         f"yes, bit for bit ({result.logits_compared} logits and every state)"
         if result.agree
@@ -230,8 +231,8 @@ def describe(result: Evaluation) -> str:
     )
     return (
         f"sequences          {result.sequences}\n"
-        f"{result.measure:8} QAT       {shown[0]}\n"
-        f"{result.measure:8} integer   {shown[1]}\n"
+        f"{f'{result.measure} QAT':18} {qat}\n"
+        f"{f'{result.measure} integer':18} {integer}\n"
         f"agree              {agreement}\n"
         f"states held        {100 * result.hold:.1f} %\n"
         f"events a step      {' + '.join(f'{count:.1f}' for count in result.events)}\n"

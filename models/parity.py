@@ -26,14 +26,25 @@ from numpy.typing import ArrayLike, NDArray
 from models.file import check_path, load, save
 from models.golden import GoldenModel, as_lengths
 from models.network import Network, NetworkError
-from models.tasks import adding, named
+from models.tasks import named
 from models.tasks.data import Part, TaskError, without_validation
 from models.writing import check_folder
 
-__all__ = ["LayerParities", "Parities", "assign_parities", "describe", "main", "measure_parities"]
+__all__ = [
+    "CALIBRATION",
+    "LayerParities",
+    "Parities",
+    "assign_parities",
+    "describe",
+    "main",
+    "measure_parities",
+]
 
 #: The totals of events of even and of odd positions differ by less than this share of their mean.
 MOST_APART = 0.1
+
+CALIBRATION = 4096
+"""Training sequences that are looked at, at most."""
 
 #: Steps that a search looks at, spread over all there are; results are judged by all.
 _STEPS = 1 << 16
@@ -337,10 +348,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("file", help="network file (.safetensors)")
     parser.add_argument("task", nargs="?", choices=named.TASKS, help="a task of this repository")
-    parser.add_argument("--data", metavar="FILE.npz", help="choose by these arrays instead")
-    parser.add_argument(
-        "--length", type=int, default=adding.DEFAULT_LENGTH, help="of adding (default 200)"
-    )
+    named.add_options(parser)
     parser.add_argument(
         "--train-on",
         choices=("train", "all"),
@@ -351,23 +359,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--output", type=Path, help="network file to write; without it, figures are shown only"
     )
     options = parser.parse_args(argv)
-    if (options.task is None) == (options.data is None):
-        parser.error(f"give either a task ({', '.join(named.TASKS)}) or --data FILE.npz")
     try:
         if options.output is not None:
             check_folder(check_path(options.output).parent)
         network = load(options.file)
-        task = named.load(options.task, options.data, options.length)
+        task = named.load_chosen(options)
         if options.train_on == "all":
             task = without_validation(task)
-        assigned, parities = assign_parities(network, task.train.x, task.train.lengths)
-        on_test = measure_parities(assigned, task.test.x, task.test.lengths)
+        calibration = task.train.first(CALIBRATION)
+        assigned, parities = assign_parities(network, calibration.features, calibration.lengths)
+        on_test = measure_parities(assigned, task.test.features, task.test.lengths)
         if options.output is not None:
             save(assigned, options.output)
     except (NetworkError, TaskError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print(_heading("chosen by", task.train, parities))
+    print(_heading("chosen by", calibration, parities))
     print(describe(parities))
     print(_heading("test part", task.test, on_test))
     print(describe(on_test))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from models.marks import measure_name
 from models.sparsity import POINTS, Trial, densest
 from models.tasks.data import TaskData
 from models.training import History
@@ -45,9 +46,12 @@ def learning_curve(task: TaskData, history: History) -> bytes:
     axes.set_ylabel("cross-entropy" if task.target == "class" else "mean squared error")
     lines = axes.get_legend_handles_labels()
     if task.target == "class" and history.validation:
+        name = measure_name(task.validation.asks, task.target)
+        bits = name == "bits"
         right = axes.twinx()
-        right.plot(epochs, 100 * np.array(history.validation), "g", label="validation accuracy")
-        right.set_ylabel("%")
+        values = np.array(history.validation) * (1 if bits else 100)
+        right.plot(epochs, values, "g", label=f"validation, {name}")
+        right.set_ylabel("bits a step" if bits else "%")
         more = right.get_legend_handles_labels()
         lines = (lines[0] + more[0], lines[1] + more[1])
     figure.legend(*lines, loc="outside lower center", ncols=4)

@@ -6,7 +6,7 @@ import copy
 import math
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -16,9 +16,19 @@ from torch.nn import functional
 from models.float_network import Output, SequenceNetwork
 from models.gate import compiled
 from models.hold import movement
+from models.marks import BLANK, better, mark, measure_name
 from models.tasks.data import Part
 
-__all__ = ["History", "Settings", "answers", "batches", "fit", "loss_of", "measure"]
+__all__ = [
+    "History",
+    "Settings",
+    "answers",
+    "batches",
+    "check_asked",
+    "fit",
+    "loss_of",
+    "measure",
+]
 
 HOLD_RAMP = 0.5
 """Share of the epochs in which the weight of the hold regularizer rises."""
@@ -103,20 +113,51 @@ def answers(module: SequenceNetwork, output: Output) -> Tensor:
     return scores.float()
 
 
-def loss_of(module: SequenceNetwork, output: Output, y: Tensor, hold: float = 0.0) -> Tensor:
-    """Cross-entropy for classes, mean squared error for values, plus hold times the movement.
+def loss_of(module: SequenceNetwork, output: Output, part: Part, hold: float = 0.0) -> Tensor:
+    """How wrong an output is, plus hold times the movement.
 
-    In mode "every", every valid step of a sequence is asked for its target.
+    Of classes the cross-entropy, of values the mean squared error; of strings the connectionist
+    temporal classification loss (Graves et al., 2006), divided by their characters. In mode
+    "every", each valid step is asked for its own target, or for its sequence's.
     """
     penalty = hold * movement(output) if hold else 0.0
+    y = torch.from_numpy(part.y)
+    if part.y_lengths is not None:
+        return _string_loss(output, y, torch.from_numpy(part.y_lengths)) + penalty
     if module.mode == "every":
         steps = output.logits[output.valid]
-        y = y.unsqueeze(1).expand(output.valid.shape)[output.valid]
+        y = (y if part.asks == "step" else y.unsqueeze(1)).expand(output.valid.shape)[output.valid]
     else:
         steps = answers(module, output)
     if module.target == "class":
         return functional.cross_entropy(steps, y) + penalty
     return functional.mse_loss(steps, y.float().unsqueeze(1).expand_as(steps)) + penalty
+
+
+def _string_loss(output: Output, y: Tensor, y_lengths: Tensor) -> Tensor:
+    return functional.ctc_loss(
+        output.logits.transpose(0, 1).log_softmax(dim=2),
+        y,
+        output.valid.sum(dim=1),
+        y_lengths,
+        blank=BLANK,
+    )
+
+
+def check_asked(module: SequenceNetwork, part: Part) -> None:
+    """Refuse a network that cannot answer what a part asks for.
+
+    Raises
+    ------
+    ValueError
+        When there are targets for steps, or strings, and the network answers once a sequence; or
+        when strings are asked of a network whose answers are values.
+    """
+    measure_name(part.asks, module.target)
+    if part.asks != "sequence" and module.mode != "every":
+        raise ValueError(
+            f"the task asks for a {part.asks}: the readout's mode must be every, not {module.mode}"
+        )
 
 
 def batches(part: Part, size: int, rng: np.random.Generator, shift: float = 0.0) -> Iterable[Part]:
@@ -131,17 +172,17 @@ def _moved(batch: Part, rng: np.random.Generator) -> Part:
     """Each square picture moved by -1, 0 or 1 rows and columns, 0 coming in at the edges."""
     count, steps, features = batch.x.shape
     rows = columns = math.isqrt(steps * features)
-    padded = np.pad(batch.x.reshape(count, rows, columns), ((0, 0), (1, 1), (1, 1)))
+    padded = np.pad(batch.features.reshape(count, rows, columns), ((0, 0), (1, 1), (1, 1)))
     down, right = rng.integers(0, 3, (2, count, 1, 1))
     index = (np.arange(count)[:, None, None], np.arange(rows)[None, :, None] + down,
              np.arange(columns)[None, None, :] + right)  # fmt: skip
-    return Part(padded[index].reshape(batch.x.shape), batch.y, batch.lengths)
+    return replace(batch, x=padded[index].reshape(batch.x.shape))
 
 
 def run(module: SequenceNetwork, part: Part) -> Output:
     """A module's output for a part."""
     lengths = None if part.lengths is None else torch.from_numpy(part.lengths)
-    output = module(torch.from_numpy(part.x), lengths)
+    output = module(torch.from_numpy(part.features), lengths)
     assert isinstance(output, Output)
     return output
 
@@ -150,24 +191,27 @@ def run(module: SequenceNetwork, part: Part) -> Output:
 def measure(
     module: SequenceNetwork, part: Part, size: int = 512, hold: float = 0.0
 ) -> tuple[float, float]:
-    """Accuracy (classes) or mean squared error (values), and loss (`loss_of`), over a part.
+    """The part's measure (`models.marks.measure_name`), and loss (`loss_of`).
 
     In evaluation mode, whatever mode the module is in.
     """
-    losses, marks, training = 0.0, 0.0, module.training
+    losses, total, weight, training = 0.0, 0.0, 0.0, module.training
+    name = measure_name(part.asks, module.target)
     module.eval()
     try:
         for start in range(0, len(part), size):
             piece = part.take(np.arange(start, min(start + size, len(part))))
-            output, y = run(module, piece), torch.from_numpy(piece.y)
-            losses += float(loss_of(module, output, y, hold)) * len(piece)
-            if module.target == "class":
-                marks += float((output.scores.argmax(dim=1) == y).sum())
-            else:
-                marks += float(((answers(module, output)[:, 0].double() - y) ** 2).sum())
+            output = run(module, piece)
+            losses += float(loss_of(module, output, piece, hold)) * len(piece)
+            steps = output.valid.sum(dim=1).numpy()
+            scores = output.scores.numpy()
+            if module.mode == "sum":
+                scores = scores / steps[:, None]
+            counted = mark(name, piece, output.logits.double().numpy(), scores, steps)
+            total, weight = total + counted[0], weight + counted[1]
     finally:
         module.train(training)
-    return marks / len(part), losses / len(part)
+    return total / weight, losses / len(part)
 
 
 def fit(
@@ -201,7 +245,8 @@ def fit(
     Raises
     ------
     ValueError
-        When the best epoch is to be kept, and there is nothing to choose it by.
+        When the best epoch is to be kept, and there is nothing to choose it by; or when the
+        network cannot answer what is asked (`check_asked`).
     FloatingPointError
         When the loss is no longer finite.
     KernelError
@@ -223,6 +268,7 @@ def _fit(
         raise ValueError(
             f"keep must be last where no sequences are left to validate, not {settings.keep!r}"
         )
+    check_asked(module, validation)
     optimizer = torch.optim.AdamW(
         module.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
     )
@@ -231,7 +277,7 @@ def _fit(
     for number in range(settings.epochs):
         losses, hold = [], settings.hold_in(number)
         for batch in epoch(number):
-            loss = loss_of(module, run(module, batch), torch.from_numpy(batch.y), hold)
+            loss = loss_of(module, run(module, batch), batch, hold)
             if not torch.isfinite(loss):
                 raise FloatingPointError(f"the loss became {loss.item()} in epoch {number}")
             optimizer.zero_grad()
@@ -243,11 +289,11 @@ def _fit(
         history.loss.append(float(np.mean(losses)))
         score = best
         if len(validation):
-            mark, loss_now = measure(module, validation, hold=hold)
-            history.validation.append(mark)
+            found, loss_now = measure(module, validation, hold=hold)
+            history.validation.append(found)
             history.validation_loss.append(loss_now)
             # Equal accuracies are common on few sequences: the lower loss decides.
-            score = (mark if module.target == "class" else -mark, -loss_now)
+            score = (better(measure_name(validation.asks, module.target)) * found, -loss_now)
         if hold == settings.hold and (score >= best or settings.keep == "last"):
             best, kept, history.best = score, copy.deepcopy(module.state_dict()), number
         if report is not None:

@@ -115,7 +115,7 @@ def demonstrate(options: argparse.Namespace) -> int:
     network: Network = load(options.network)
     print("loading the digits ...", flush=True)
     test = digits.load().test
-    x = network.normalisation.quantize(test.x, network.spec.hb)
+    x = network.normalisation.quantize(test.features, network.spec.hb)
     golden = GoldenModel(network).run(x)
 
     output = options.output or ROOT / "build" / options.board

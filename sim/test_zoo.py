@@ -16,7 +16,6 @@ from models.file import load
 from models.golden import GoldenModel
 from models.qat import from_network
 from models.spec import FRACTION_BITS
-from models.tasks import adding
 from sim.engine_script import EngineScript
 from sim.test_engine import LANES, play
 
@@ -31,7 +30,7 @@ def shipped(path):
     """Return the network and its task's test part."""
     network = load(path)
     assert network.spec.task is not None, "a shipped network says what it was trained for"
-    return network, load_part(network, network.spec.task, adding.DEFAULT_LENGTH)
+    return network, load_part(network.spec.task)
 
 
 def computed_by_torch(network, part):

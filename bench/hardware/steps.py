@@ -79,7 +79,7 @@ def run(
     hdl.toolchain.ToolError
         If the simulator is missing.
     """
-    x = network.quantize(part.x)
+    x = network.quantize(part.features)
     with Device.open(
         "emulator",
         network=network,
@@ -88,7 +88,7 @@ def run(
         events=parameters.events,
         packed=parameters.packed,
     ) as device:
-        compared = compare(device, x, part.y)
+        compared = compare(device, part)
         emulated = [result.cycles for result in device.run_many(x[:simulated])]
     if not compared.exact:
         raise ValueError(f"{case}: the emulator's answers are not the golden model's")

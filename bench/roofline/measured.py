@@ -162,7 +162,7 @@ def _of_baseline(held: dict[str, dict[str, Any]]) -> list[Engine]:
 def additions(data: Data) -> float:
     """Count the ternary additions of a step of the compared network, over the 450 test digits."""
     network = load(NETWORKS[data])
-    x = network.quantize(digits.load(data).test.x)
+    x = network.quantize(digits.load(data).test.features)
     return count_additions(network, x) / (x.shape[0] * x.shape[1])
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import asdict
-from typing import Any
 
 from host.cli.common import (
     EXIT_DIFFERENT,
@@ -19,11 +18,15 @@ from host.cli.common import (
 )
 from host.compare import Comparison, compare
 from models.file import load
+from models.marks import shown
 from models.network import Network
+from models.tasks import arrays, named
+from models.tasks.data import Part
 
 _EXAMPLES = """\
 python -m host run models/zoo/digits.safetensors digits --device emulator
 python -m host run models/zoo/digits.safetensors digits --device simulator --limit 20
+python -m host run build/text.safetensors text --data book.txt --device simulator --limit 2
 python -m host run mine.safetensors mine.npz --device /dev/ttyUSB1 --json
 """
 
@@ -39,34 +42,33 @@ def add(commands: Commands) -> None:
     )
     command.add_argument("file", metavar="FILE", help="network file (.safetensors)")
     command.add_argument(
-        "data",
+        "task",
         metavar="DATA",
-        help="digits, adding (their test parts), or an .npz with x [N, T, I], y [N] and "
+        help=f"{named.LISTED} (their test parts), or an .npz with x [N, T, I], y [N] and "
         "optionally lengths [N]",
     )
+    named.add_options(command)
     command.add_argument("--limit", type=count, metavar="N", help="run the first N sequences only")
 
 
 def _perform(options: argparse.Namespace) -> int:
     network = load(options.file)
-    part = _data(options.data)
-    x, y = part.x[: options.limit], part.y[: options.limit]
-    lengths = None if part.lengths is None else part.lengths[: options.limit]
-    _check_data(network, x, y, options.data)
+    part = _part(options).first(options.limit)
+    _check_data(network, part, options.task)
     done = 0
 
     def another(_: object) -> None:
         nonlocal done
         done += 1
-        advance(done, len(x))
+        advance(done, len(part))
 
     with (
         open_device(options, network=network) as device,
         progress_bar(options.device, "seq") as advance,
     ):
-        found = compare(device, x, y, lengths, another)
+        found = compare(device, part, another)
     if options.json:
-        facts = {"network": network.spec.name, "data": options.data, "device": options.device}
+        facts = {"network": network.spec.name, "data": options.task, "device": options.device}
         more = {"exact": found.exact, "microseconds_per_step": found.microseconds_per_step}
         print_json({**facts, **asdict(found), **more})
     else:
@@ -77,10 +79,7 @@ def _perform(options: argparse.Namespace) -> int:
 def _rows(
     network: Network, options: argparse.Namespace, found: Comparison
 ) -> list[tuple[str, object]]:
-    score = f"{found.score:.2%}" if found.measure == "accuracy" else f"{found.score:.6f}"
-    golden = (
-        f"{found.golden_score:.2%}" if found.measure == "accuracy" else f"{found.golden_score:.6f}"
-    )
+    score, golden = (shown(found.measure, v) for v in (found.score, found.golden_score))
     equal = found.logits_compared - found.logits_different
     return [
         ("network", network.spec.name),
@@ -96,28 +95,20 @@ def _rows(
     ]  # fmt: skip
 
 
-def _data(name: str) -> Any:
+def _part(options: argparse.Namespace) -> Part:
     """Return the sequences behind a name or a path."""
-    if name == "digits":
-        from models.tasks import digits
-
-        return digits.load().test
-    if name == "adding":
-        from models.tasks import adding
-
-        return adding.load().test
-    if name.endswith(".npz"):
-        from models.tasks import arrays
-
-        return arrays.read(name)
-    raise ValueError(f"DATA must be digits, adding or a path ending in .npz, not {name!r}")
+    if options.task in named.TASKS:
+        return named.load_chosen(options).test
+    if options.task.endswith(".npz"):
+        return arrays.read(options.task)
+    raise ValueError(f"DATA must be {named.LISTED} or a path ending in .npz, not {options.task!r}")
 
 
-def _check_data(network: Network, x: Any, y: Any, name: str) -> None:
-    spec = network.spec
-    if x.shape[2] != spec.inputs:
+def _check_data(network: Network, part: Part, name: str) -> None:
+    spec, features = network.spec, part.x.shape[2]
+    if features != spec.inputs:
         raise ValueError(
-            f"{name} has {x.shape[2]} features a step, network {spec.name!r} takes {spec.inputs}"
+            f"{name} has {features} features a step, network {spec.name!r} takes {spec.inputs}"
         )
-    if spec.target == "class" and y.dtype.kind not in "iu":
-        raise ValueError(f"network {spec.name!r} gives classes, but y of {name} is {y.dtype}")
+    if spec.target == "class" and part.y.dtype.kind not in "iu":
+        raise ValueError(f"network {spec.name!r} gives classes, but y of {name} is {part.y.dtype}")

@@ -57,4 +57,5 @@ def load(length: int = DEFAULT_LENGTH, train: int = 64, test: int = 1000) -> Tas
         normalisation=Normalisation(np.zeros(2), np.ones(2)),
         target="value",
         outputs=1,
+        fresh=lambda rng, count: sample(rng, count, length),
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +13,7 @@ from models.network import Normalisation
 from models.spec import BIAS_MAX, FRACTION_BITS
 
 __all__ = [
+    "OneHot",
     "Part",
     "TaskData",
     "TaskError",
@@ -26,31 +29,89 @@ class TaskError(ValueError):
     """Data that cannot be trained on, or a task that is missing; says what was expected."""
 
 
+class OneHot:
+    """Symbols that become features when they are asked for: an array [N, T, I] to read from.
+
+    A text of a million characters would take half a gigabyte as features. Its rows are float64
+    arrays as of any other x.
+
+    Parameters
+    ----------
+    symbols : integer array [N, T]
+        From 0 to `features` - 1: the place of the 1 among the step's features.
+    features : int
+        I.
+    """
+
+    def __init__(self, symbols: NDArray[np.integer[Any]], features: int) -> None:
+        if symbols.size and not 0 <= int(symbols.min()) <= int(symbols.max()) < features:
+            raise ValueError(
+                f"symbols must be from 0 to {features - 1}, but lie from {symbols.min()} to "
+                f"{symbols.max()}"
+            )
+        self.symbols, self.features = symbols, features
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """N, T, I."""
+        count, steps = self.symbols.shape
+        return count, steps, self.features
+
+    def __len__(self) -> int:
+        return len(self.symbols)
+
+    def __getitem__(self, rows: Any) -> NDArray[np.float64]:
+        """The features of some sequences, as indexing an array's first axis gives them."""
+        return np.eye(self.features)[self.symbols[rows]]
+
+
 @dataclass(frozen=True, eq=False)
 class Part:
     """Sequences and their targets.
 
     Parameters
     ----------
-    x : float64 [N, T, I]
+    x : float64 [N, T, I], or OneHot
         Raw features.
-    y : int64 [N] classes from 0, or float64 [N] values
+    y : int64 or float64
+        Classes from 0, or values: [N] of one for each sequence, [N, T] of one for each step. With
+        `y_lengths`: [N, L], strings of classes from 1, which lie somewhere in their sequences.
     lengths : int64 [N], optional
         Valid steps of each sequence; None when all have T.
+    y_lengths : int64 [N], optional
+        Characters of each string, 1 to L; what comes after them is not looked at.
     """
 
-    x: NDArray[np.float64]
+    x: NDArray[np.float64] | OneHot
     y: NDArray[np.int64] | NDArray[np.float64]
     lengths: NDArray[np.int64] | None = None
+    y_lengths: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.x)
 
+    @property
+    def asks(self) -> str:
+        """What has a target: a "sequence", each "step", or it is a "string"."""
+        if self.y_lengths is not None:
+            return "string"
+        return "sequence" if self.y.ndim == 1 else "step"
+
+    @property
+    def features(self) -> NDArray[np.float64]:
+        """x as an array, made now if need be."""
+        return self.x[:]
+
     def take(self, rows: NDArray[np.int64]) -> Part:
-        """The sequences of these rows."""
-        return Part(
-            self.x[rows], self.y[rows], None if self.lengths is None else self.lengths[rows]
+        """The sequences of these rows, their x an array."""
+        lengths, y_lengths = (
+            None if a is None else a[rows] for a in (self.lengths, self.y_lengths)
         )
+        return Part(self.x[rows], self.y[rows], lengths, y_lengths)
+
+    def first(self, count: int | None) -> Part:
+        """The first sequences, all where count is None or there are not so many."""
+        return self.take(np.arange(len(self) if count is None else min(count, len(self))))
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +131,9 @@ class TaskData:
         Classes, or 1 for a value.
     labels : tuple of str, optional
         Names of the classes.
+    fresh : callable, optional
+        Draws so many training sequences anew: of a task that need never show one twice. Its
+        `train` part is an example of them.
     """
 
     name: str
@@ -80,6 +144,7 @@ class TaskData:
     target: str
     outputs: int
     labels: tuple[str, ...] | None = None
+    fresh: Callable[[np.random.Generator, int], Part] | None = None
 
 
 def split(
@@ -136,10 +201,12 @@ def without_validation(task: TaskData) -> TaskData:
     """
     parts = (task.train, task.validation)
     lengths = [part.lengths for part in parts if part.lengths is not None]
+    y_lengths = [part.y_lengths for part in parts if part.y_lengths is not None]
     joined = Part(
-        np.concatenate([part.x for part in parts]),
+        np.concatenate([part.features for part in parts]),
         np.concatenate([part.y for part in parts]),
         np.concatenate(lengths) if lengths else None,
+        np.concatenate(y_lengths) if y_lengths else None,
     )
     return replace(task, train=joined, validation=joined.take(np.arange(0)))
 
@@ -185,10 +252,11 @@ def normalise(part: Part) -> Normalisation:
 
     A constant feature gets scale 1 (and so is always 0).
     """
+    x = part.features
     if part.lengths is None:
-        rows = part.x.reshape(-1, part.x.shape[2])
+        rows = x.reshape(-1, x.shape[2])
     else:
-        rows = part.x[np.arange(part.x.shape[1]) < part.lengths[:, None]]
+        rows = x[np.arange(x.shape[1]) < part.lengths[:, None]]
     mean, deviation = rows.mean(axis=0), rows.std(axis=0)
     varies = deviation > 1e-12 * np.maximum(np.abs(mean), 1.0)
     with np.errstate(divide="ignore"):

@@ -10,7 +10,7 @@ from models.export import export
 from models.float_network import AdditiveGatedNetwork, Output
 from models.hold import HALF_EVENT, movement
 from models.tasks.data import Normalisation, Part, TaskData
-from models.training import Settings, fit, loss_of
+from models.training import Settings, fit, loss_of, run
 
 torch.set_num_threads(1)
 
@@ -70,8 +70,9 @@ def test_it_closes_the_gate_of_a_unit_that_moves():
 
 def test_it_is_part_of_the_loss_by_its_weight():
     module = AdditiveGatedNetwork(3, 5, 2)
-    result, y = module(torch.randn(4, 6, 3)), torch.tensor([0, 1, 1, 0])
-    more = loss_of(module, result, y, hold=2.5) - loss_of(module, result, y)
+    part = Part(np.random.default_rng(0).normal(size=(4, 6, 3)), np.array([0, 1, 1, 0]))
+    result = run(module, part)
+    more = loss_of(module, result, part, hold=2.5) - loss_of(module, result, part)
     assert more.item() == pytest.approx(2.5 * movement(result).item(), rel=1e-5)
 
 

@@ -188,9 +188,10 @@ def test_planes_go_into_the_file(tmp_path):
     ("arguments", "message"),
     [
         ([], "give either a task"),
-        (["digits", "--data", "x.npz"], "give either a task"),
-        (["digits", "--iterations", "3"], "--iterations is for adding"),
+        (["digits", "--iterations", "3"], "--iterations is not for digits"),
         (["adding", "--shift", "0.5"], "digits only"),
+        (["digit-strings", "--shift", "0.5"], "digits only"),
+        (["text", "--train-on", "all", "--keep", "last"], "--train-on is not for text"),
         (["letters"], "invalid choice: 'letters'"),
         (["digits", "--units", "0"], "at least 1"),
         (["digits", "--theta", "0.5"], "invalid int value"),
@@ -222,7 +223,7 @@ def test_wrong_options_are_refused(arguments, message, capsys):
         (["digits", "--theta", "15", "--hb", "3"], "0 to 14 (2M at hb = 3), not 15"),
         (["digits", "--theta", "1", "2"], "once, or for each of 1 layers, not 2 times"),
         (["digits", "--hold", "-1"], "hold must be a finite weight of at least 0, not -1"),
-        (["adding", "--sparsity"], "must have classes"),
+        (["adding", "--sparsity"], "must have a class"),
         (["adding", "--length", "1"], "length of at least 2"),
         (["digits", "--output", "d.bin"], "must end in .safetensors"),
     ],
@@ -296,7 +297,7 @@ def test_data_of_another_network_are_refused(network, part, message):
     [
         (["none.safetensors", "digits"], "cannot be read"),
         ([ZOO, "adding"], "8 features, not 2"),
-        ([ZOO, "letters"], "digits, digits-pixels, adding or an .npz"),
+        ([ZOO, "letters"], "digits, digits-pixels, digit-strings, adding, text or an .npz"),
     ],
 )
 def test_evaluate_refuses(arguments, message, capsys):
