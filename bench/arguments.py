@@ -57,10 +57,14 @@ def bench_parser(
     return parser
 
 
-def guarded(run: Callable[[argparse.Namespace], int], options: argparse.Namespace) -> int:
-    """Run a bench: the output's place is tried first, and what goes wrong is said in a line."""
+def guarded(
+    run: Callable[[argparse.Namespace], int],
+    options: argparse.Namespace,
+    check: Callable[[Path], None] = check_output,
+) -> int:
+    """Run a bench: the output's place is checked first, and what goes wrong is said in a line."""
     try:
-        check_output(options.output)
+        check(options.output)
         return run(options)
     except (
         BuildError,

@@ -96,8 +96,9 @@ DEFAULTS: dict[str, tuple[Model, Settings, int]] = {
         0,
     ),
     "digit-strings": (
-        Model(units=(96,), mode="every"),
-        Settings(epochs=40, compiled=True),
+        # Without the scales and the bias a network answers nothing, or one digit, for long.
+        Model(units=(96,), mode="every", input_scale=3.0, readout_scale=3.0, inhibition_bias=0.5),
+        Settings(epochs=24, compiled=True),
         100,
     ),
     "adding": (Model(units=(32,)), Settings(learning_rate=2e-3, epochs=40), 50),

@@ -1,0 +1,7 @@
+"""`python -m bench.accuracy`."""
+
+import sys
+
+from bench.accuracy.cli import main
+
+sys.exit(main())

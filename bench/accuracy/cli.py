@@ -1,0 +1,122 @@
+"""`python -m bench.accuracy`: every cell on every task, with the same budget of trials.
+
+Each cell's learning rate, weight decay and own initial constant are chosen by Optuna on the
+validation part, in as many trials for each; then it is trained for each seed, and the test part
+is looked at. Tasks, sizes, ranges and budgets: bench/accuracy/studies.yaml. A file for each task
+and cell goes into --output as soon as it is done, so that a long run can be stopped, and done in
+parts; the tables are made of all that are there.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from bench.accuracy.studies import CELLS, STUDIES, Studies, read
+from bench.accuracy.study import save, stored, study, trainings
+from bench.accuracy.tables import markdown, picture
+from bench.arguments import bench_parser, guarded
+from bench.document import ACCURACY, add_docs_option, refresh
+from models.tasks import named
+from models.tasks.data import TaskData
+from models.training import History
+from models.writing import check_folder
+
+__all__ = ["main"]
+
+_EXAMPLES = """examples:
+  python -m bench.accuracy --quick                         a minute: digits, two cells
+  python -m bench.accuracy --tasks digits --docs
+  python -m bench.accuracy --tasks text --text book.txt --cells additive gru
+  python -m bench.accuracy --tables --docs                 nothing is trained
+"""
+
+#: Of --quick: nothing to judge a cell by, but all that happens in a study.
+_QUICK_CELLS = ("additive", "gru")
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = bench_parser("accuracy", __doc__, _EXAMPLES)
+    parser.set_defaults(output=Path("build/bench/accuracy"))
+    add = parser.add_argument
+    studies = read()
+    add("--tasks", nargs="+", choices=tuple(studies.tasks), metavar="TASK",
+        help=f"some of: {', '.join(studies.tasks)}")  # fmt: skip
+    add("--cells", nargs="+", choices=CELLS, metavar="CELL", help=f"some of: {', '.join(CELLS)}")
+    add("--studies", type=Path, default=STUDIES, help="another studies.yaml")
+    add("--text", type=Path, metavar="FILE", help="the text of the task text")
+    add("--again", action="store_true", help="also what is in --output already")
+    add("--tables", action="store_true", help="train nothing: tables of what is in --output")
+    add("--quick", action="store_true",
+        help=f"digits, {' and '.join(_QUICK_CELLS)}, one seed: to see it work")  # fmt: skip
+    add_docs_option(parser, ACCURACY)
+    options = parser.parse_args(arguments)
+    if options.quick and (options.docs or options.tasks or options.cells or options.tables):
+        parser.error("--quick is a form of its own: without --docs, --tasks, --cells, --tables")
+    return options
+
+
+def _quick(studies: Studies) -> Studies:
+    digits = replace(studies.tasks["digits"], cells=_QUICK_CELLS, steps=90, checks=5, trials=2)
+    return replace(studies, seeds=studies.seeds[:1], tasks={"digits": digits})
+
+
+def _load(name: str, options: argparse.Namespace) -> TaskData:
+    return named.load(name, options.text if name == "text" else None)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit status."""
+    return guarded(_run, _parse(arguments), check_folder)
+
+
+def _run(options: argparse.Namespace) -> int:
+    torch.set_num_threads(1)
+    studies = read(options.studies)
+    if options.quick:
+        studies = _quick(studies)
+    if not options.tables:
+        _train(options, studies)
+    found = stored(options.output)
+    if not found:
+        raise ValueError(f"{options.output}: holds no studies; train some first")
+    text = markdown(found) + "\n"
+    print(text, end="")
+    if options.docs is not None:
+        refresh(options.docs, "accuracy", text, {"accuracy.png": picture(found)}, ACCURACY)
+    wrong = [s for s in found for r in s["runs"] if r.get("agree") is False]
+    for one in wrong:
+        print(f"NOT EXACT: {one['task']}, {one['cell']}")
+    return 1 if wrong else 0
+
+
+def _train(options: argparse.Namespace, studies: Studies) -> None:
+    tasks = options.tasks or [n for n in studies.tasks if n != "text" or options.text is not None]
+    # What cannot be loaded is better known before an hour of training.
+    loaded = {name: _load(name, options) for name in tasks}
+    done = {(s["task"], s["cell"]) for s in stored(options.output)}
+    todo = [
+        (name, cell)
+        for name in tasks
+        for cell in options.cells or studies.tasks[name].cells
+        if options.again or options.quick or (name, cell) not in done
+    ]
+    total = 0
+    for name, _ in todo:
+        task = studies.tasks[name]
+        trials, runs = trainings(task, studies)
+        total += trials * max(1, round(task.tuning * task.checks)) + runs * task.checks
+    with tqdm(total=total, desc="accuracy", unit="check") as bar:
+
+        def report(what: str, _: int, history: History) -> None:
+            bar.set_description(f"{name} {cell} {what}")
+            bar.set_postfix(validation=f"{history.validation[-1]:.4f}")
+            bar.update()
+
+        for name, cell in todo:
+            save(options.output, study(name, cell, loaded[name], studies, report))

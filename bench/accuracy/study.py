@@ -1,0 +1,127 @@
+"""A study: trials by Optuna on the validation part, then a run for each seed with the best."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import optuna
+import torch
+from optuna.study import StudyDirection
+
+from bench.accuracy.run import Choice, result, train
+from bench.accuracy.studies import Studies, Task
+from bench.record import machine
+from models.marks import better, measure_name
+from models.tasks.data import TaskData
+from models.training import History
+from models.writing import write_whole
+
+__all__ = ["study", "trainings"]
+
+
+def trainings(task: Task, studies: Studies) -> tuple[int, int]:
+    """How many networks a study trains: in trials, and in runs."""
+    return task.trials or studies.trials, len(studies.seeds)
+
+
+def study(
+    name: str,
+    cell: str,
+    data: TaskData,
+    studies: Studies,
+    report: Callable[[str, int, History], None],
+) -> dict[str, Any]:
+    """Tune a cell on a task, then train it for each seed.
+
+    Parameters
+    ----------
+    name, cell : str
+    data : TaskData
+    studies : Studies
+    report : callable
+        Called after every look at validation, with what is being trained.
+
+    Returns
+    -------
+    dict
+        task, cell, units, measure, trials (each with its choice and validation), chosen, and
+        runs (see `bench.accuracy.run.result`), each with its seed.
+    """
+    task = studies.tasks[name]
+    count, _ = trainings(task, studies)
+    measure = measure_name(data.validation.asks, data.target)
+    sampler = optuna.samplers.TPESampler(seed=studies.sampler_seed)
+    direction = StudyDirection.MAXIMIZE if better(measure) > 0 else StudyDirection.MINIMIZE
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    tuning = optuna.create_study(sampler=sampler, direction=direction)
+    tried: list[dict[str, Any]] = []
+
+    def reporter(what: str) -> Callable[[int, History], None]:
+        return lambda number, found: report(what, number, found)
+
+    def objective(trial: optuna.Trial) -> float:
+        choice = Choice(
+            trial.suggest_float("learning_rate", *studies.learning_rate, log=True),
+            trial.suggest_float("weight_decay", *studies.weight_decay, log=True),
+            trial.suggest_float("input_scale", *studies.input_scale, log=True),
+            trial.suggest_float("own", *studies.own[cell]),
+        )
+        told = reporter(f"trial {trial.number + 1}")
+        _, history, seconds = train(
+            cell, data, task, studies, choice, studies.tuning_seed, task.tuning, told
+        )  # fmt: skip
+        value = history.validation[history.best]
+        tried.append({**asdict(choice), "validation": value, "seconds": round(seconds, 1)})
+        return value
+
+    tuning.optimize(objective, n_trials=count)
+    chosen = Choice(**tuning.best_params)
+    runs = []
+    for seed in studies.seeds:
+        module, history, seconds = train(
+            cell, data, task, studies, chosen, seed,
+            report=reporter(f"seed {seed}"),
+        )  # fmt: skip
+        runs.append({"seed": seed, **result(cell, data, module, history, seconds)})
+    return {
+        "task": name,
+        "cell": cell,
+        "units": task.sizes(cell),
+        "measure": measure,
+        "settings": asdict(task),
+        "trials": tried,
+        "chosen": asdict(chosen),
+        "runs": runs,
+        "torch": torch.__version__,
+        "machine": machine(),
+    }
+
+
+def save(folder: Path, found: dict[str, Any]) -> None:
+    """Write a study's figures into a folder, a file for each task and cell."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(found, indent=1) + "\n"
+    write_whole(folder / f"{found['task']}.{found['cell']}.json", text)
+
+
+def stored(folder: Path) -> list[dict[str, Any]]:
+    """All studies of a folder.
+
+    Raises
+    ------
+    ValueError
+        Naming a file that holds none.
+    """
+    found = []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            study = json.loads(path.read_text(encoding="utf-8"))
+            study["task"], study["cell"], study["runs"][0]["test"]
+        except (ValueError, KeyError, TypeError, IndexError) as error:
+            raise ValueError(f"{path}: holds no study: {error!r}") from error
+        found.append(study)
+    return found
