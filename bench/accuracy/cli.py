@@ -115,7 +115,8 @@ def _train(options: argparse.Namespace, studies: Studies) -> None:
 
         def report(what: str, _: int, history: History) -> None:
             bar.set_description(f"{name} {cell} {what}")
-            bar.set_postfix(validation=f"{history.validation[-1]:.4f}")
+            if history.validation:
+                bar.set_postfix(validation=f"{history.validation[-1]:.4f}")
             bar.update()
 
         for name, cell in todo:

@@ -114,6 +114,7 @@ def train(
         weight_decay=choice.weight_decay,
         epochs=checks,
         batch=studies.batch,
+        keep="best" if len(data.validation) else "last",
         compiled=cell.startswith("additive"),
     )
 
@@ -140,7 +141,7 @@ def result(
     """Figures of a trained network on the test part."""
     found: dict[str, Any] = {
         "measure": measure_name(data.test.asks, data.target),
-        "validation": history.validation[history.best],
+        "validation": history.validation[history.best] if history.validation else None,
         "test": measure(module, data.test)[0],
         "parameters": sum(p.numel() for p in module.parameters()),
         "seconds": round(seconds, 1),

@@ -52,6 +52,9 @@ class Task:
         Other than those of all tasks.
     shift, readout_scale, freeze_scales, input_planes, readout_planes
         As for `models.train`; the last three are of the ternary network alone.
+    retrain : bool
+        Runs are trained on what was for validation in the trials as well, and their last weights
+        kept; otherwise validation chooses among the checks.
     cells : tuple of str
         Those that are compared.
     """
@@ -68,6 +71,7 @@ class Task:
     freeze_scales: bool = False
     input_planes: int = 1
     readout_planes: int = 1
+    retrain: bool = False
     cells: tuple[str, ...] = _PLAIN
 
     def sizes(self, cell: str) -> tuple[int, ...]:

@@ -16,14 +16,14 @@ from bench.accuracy.run import Choice, result, train
 from bench.accuracy.studies import Studies, Task
 from bench.record import machine
 from models.marks import better, measure_name
-from models.tasks.data import TaskData
+from models.tasks.data import TaskData, without_validation
 from models.training import History
 from models.writing import write_whole
 
 __all__ = ["TIE", "save", "stored", "study", "trainings"]
 
 TIE = 1e-3
-"""Weight of the validation loss in what a trial is judged by: nothing but ties are decided by it."""
+"""Weight of the validation loss in what a trial is judged by: only ties are decided by it."""
 
 
 def trainings(task: Task, studies: Studies) -> tuple[int, int]:
@@ -86,6 +86,8 @@ def study(
     tuning.optimize(objective, n_trials=count)
     chosen = Choice(**tuning.best_params)
     runs = []
+    if task.retrain:
+        data = without_validation(data)
     for seed in studies.seeds:
         module, history, seconds = train(
             cell, data, task, studies, chosen, seed,

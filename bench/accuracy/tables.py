@@ -45,6 +45,11 @@ def _spread(measure: str, values: Sequence[float]) -> str:
     return f"{shown(measure, mean)} ± {shown(measure, deviation)}"
 
 
+def _best_trial(measure: str, study: dict[str, Any]) -> float:
+    values = [trial["validation"] for trial in study["trials"]]
+    return max(values, key=lambda value: better(measure) * value)
+
+
 def _row(study: dict[str, Any]) -> str:
     measure, runs = study["measure"], study["runs"]
     active = [run["active"] for run in runs if "active" in run]
@@ -55,7 +60,7 @@ def _row(study: dict[str, Any]) -> str:
             f"| {study['cell']}",
             " x ".join(map(str, study["units"])),
             f"{runs[0]['parameters']}",
-            _spread(measure, [run["validation"] for run in runs]),
+            shown(measure, _best_trial(measure, study)),
             f"**{_spread(measure, [run['test'] for run in runs])}**",
             ", ".join(shown(measure, run["test"]).removesuffix(" %") for run in runs),
             f"{100 * np.mean(active):.0f} %" if active else "",
@@ -80,11 +85,12 @@ def markdown(found: Sequence[dict[str, Any]]) -> str:
                 f"Measured. {_WHAT[first['measure']].capitalize()}, mean and standard deviation of "
                 f"seeds {seeds}; "
                 f"{' or '.join(map(str, sorted(trials)))} trials for each cell, then "
-                f"{settings['steps']} batches of a run. {_COLUMNS}"
+                f"{settings['steps']} batches of a run"
+                f"{', on the validation part as well' if settings['retrain'] else ''}. {_COLUMNS}"
             ),
             "\n".join(
                 (
-                    "| cell | H | parameters | validation | test | seeds | active | exact | chosen "
+                    "| cell | H | parameters | best trial, validation | test | seeds | active | exact | chosen "
                     "| s |",
                     "|---|---|---|---|---|---|---|---|---|---|",
                     *(_row(study) for study in studies),

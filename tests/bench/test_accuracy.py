@@ -134,11 +134,26 @@ def test_a_study_chooses_by_validation_alone(data):
     best = max(one["trials"], key=lambda trial: trial["validation"] - TIE * trial["loss"])
     assert {key: best[key] for key in one["chosen"]} == one["chosen"]
     assert one["chosen"] == two["chosen"]
-    assert [r["validation"] for r in one["runs"]] == [r["validation"] for r in two["runs"]]
+    assert [r["validation"] for r in one["runs"]] == [None, None]  # trained on it
     assert one["runs"][0]["test"] != two["runs"][0]["test"]
     assert all(run["agree"] and run["integer"]["sequences"] == 450 for run in one["runs"])
     assert [run["seed"] for run in one["runs"]] == [0, 1]
     assert len(one["trials"]) == 2 and optuna.logging.get_verbosity() == optuna.logging.WARNING
+
+
+@pytest.mark.parametrize("retrain", [True, False])
+def test_runs_train_on_the_validation_part_if_the_task_says_so(data, monkeypatch, retrain):
+    seen = []
+
+    def watching(part, size, *arguments):
+        seen.append(len(part))
+        yield part.take(np.arange(size))
+
+    monkeypatch.setattr("bench.accuracy.run.batches", watching)
+    found = study("digits", "gru", data, tiny(retrain=retrain), lambda *_: None)
+    assert set(seen[:12]) == {1144}  # two trials of six batches
+    assert set(seen[12:]) == {1347 if retrain else 1144} and len(seen) == 12 + 24
+    assert (found["runs"][0]["validation"] is None) == retrain
 
 
 def found_study(cell="gru", tests=(0.9, 0.95, 0.925), **more):
@@ -149,7 +164,8 @@ def found_study(cell="gru", tests=(0.9, 0.95, 0.925), **more):
     chosen = {"learning_rate": 0.01, "weight_decay": 0.1, "input_scale": 1.5, "own": 0.25}
     return {
         "task": "digits", "cell": cell, "units": [64], "measure": "accuracy", "runs": runs,
-        "trials": [chosen] * 4, "chosen": chosen, "settings": {"steps": 7},
+        "trials": [{**chosen, "validation": 0.9}] * 4, "chosen": chosen,
+        "settings": {"steps": 7, "retrain": True},
     }  # fmt: skip
 
 
