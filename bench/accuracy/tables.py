@@ -90,8 +90,8 @@ def markdown(found: Sequence[dict[str, Any]]) -> str:
             ),
             "\n".join(
                 (
-                    "| cell | H | parameters | best trial, validation | test | seeds | active | exact | chosen "
-                    "| s |",
+                    "| cell | H | parameters | best trial, validation | test | seeds | active "
+                    "| exact | chosen | s |",
                     "|---|---|---|---|---|---|---|---|---|---|",
                     *(_row(study) for study in studies),
                 )
