@@ -13,22 +13,22 @@ from pathlib import Path
 
 from models.writing import replace_between, write_whole
 
-__all__ = ["PERFORMANCE", "add_docs_option", "prose", "refresh", "replace_part"]
+__all__ = ["ACCURACY", "PERFORMANCE", "add_docs_option", "prose", "refresh", "replace_part"]
 
 _DOCS = Path(__file__).resolve().parent.parent / "docs"
-PERFORMANCE = "performance.md"
+PERFORMANCE, ACCURACY = "performance.md", "accuracy.md"
 _LINE = 110
 
 
-def add_docs_option(parser: argparse.ArgumentParser) -> None:
-    """Add ``--docs [DIR]``: a folder whose performance.md and pictures are to be refreshed."""
+def add_docs_option(parser: argparse.ArgumentParser, document: str = PERFORMANCE) -> None:
+    """Add ``--docs [DIR]``: a folder whose document and pictures are to be refreshed."""
     parser.add_argument(
         "--docs",
         type=Path,
         nargs="?",
         const=_DOCS,
         metavar="DIR",
-        help=f"also refresh tables and pictures of DIR/{PERFORMANCE} (without DIR: docs/)",
+        help=f"also refresh tables and pictures of DIR/{document} (without DIR: docs/)",
     )
 
 
@@ -57,8 +57,14 @@ def replace_part(text: str, name: str, part: str) -> str:
     return replace_between(text, f"<!-- bench.{name} -->", f"<!-- end of bench.{name} -->", part)
 
 
-def refresh(docs: Path, name: str, part: str, pictures: dict[str, bytes]) -> None:
-    """Put a bench's tables into DOCS/performance.md and its pictures beside it.
+def refresh(
+    docs: Path,
+    name: str,
+    part: str,
+    pictures: dict[str, bytes],
+    document: str = PERFORMANCE,
+) -> None:
+    """Put a bench's tables into a document and its pictures beside it.
 
     Parameters
     ----------
@@ -70,13 +76,15 @@ def refresh(docs: Path, name: str, part: str, pictures: dict[str, bytes]) -> Non
         Markdown.
     pictures : dict
         PNGs by file name.
+    document : str
+        File name in the folder.
 
     Raises
     ------
     ValueError
         Naming the document, if it has no place for them. OSError if it cannot be read or written.
     """
-    path = docs / PERFORMANCE
+    path = docs / document
     try:
         text = replace_part(path.read_text(encoding="utf-8"), name, part)
     except ValueError as error:
