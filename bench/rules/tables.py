@@ -47,7 +47,7 @@ def markdown(runs: Sequence[Run], baselines: dict[str, Measures], rule: str) -> 
         f"margin, squared, weight {WEIGHTS['robustness']:g}; margin {MARGIN:g} °C."
     )
     gaps = (
-        f"The same networks where {MISSING:.0%} of the 24 past months, drawn at random, are "
+        f"The same networks where {100 * MISSING:g} % of the 24 past months, drawn at random, are "
         "unknown and have the training mean in their place:"
     )
     ternary = [run for run in runs if run.agree is not None]

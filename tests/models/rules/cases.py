@@ -1,6 +1,7 @@
 """What the tests of rules share: drawn rules and traces, and the plainest meaning of a rule."""
 
 import numpy as np
+import torch
 from hypothesis import strategies as st
 
 from models.rules.formula import (
@@ -13,6 +14,8 @@ from models.rules.formula import (
     Predicate,
     Until,
 )
+from models.rules.robustness import robustness
+from models.tasks.elnino import VARIABLE
 
 NAMES = ("x", "y")
 STEPS = 10
@@ -93,3 +96,13 @@ def holds(rule, trace, step=0):
                 for k in range(begin, end + 1)
             )
     raise AssertionError(rule)
+
+
+def robustness_of_months(rules, part):
+    """Robustness of what came, each stretch by the rule of its month."""
+    return np.array(
+        [
+            float(robustness(rules[month], torch.from_numpy(y[None]), (VARIABLE,)))
+            for month, y in zip(part.month, part.y, strict=True)
+        ]
+    )
