@@ -39,6 +39,12 @@ def test_tables_and_pictures_are_refreshed(tmp_path):
     assert (tmp_path / "a.png").read_bytes() == b"png"
 
 
+def test_another_document_is_refreshed_by_name(tmp_path):
+    (tmp_path / "accuracy.md").write_text(DOCUMENT)
+    refresh(tmp_path, "growth", "new", {}, "accuracy.md")
+    assert "\nnew\n" in (tmp_path / "accuracy.md").read_text()
+
+
 def test_prose_has_the_lines_of_the_documents():
     lines = prose("word " * 100).splitlines()
     assert len(lines) > 1 and max(map(len, lines)) <= 110

@@ -1,0 +1,1 @@
+"""Rules about predicted sequences in signal temporal logic: text, robustness, nearest trace."""
