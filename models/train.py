@@ -205,7 +205,7 @@ def train(
     quantized : bool
         Ternary on the integer grid; otherwise in floating point.
     report : callable, optional
-        Called after every epoch.
+        Called after every epoch, those of the warm-up included.
 
     Returns
     -------
@@ -215,9 +215,12 @@ def train(
         check_value_range(task.train.y.astype(np.float64), model.hb)
     torch.manual_seed(seed)
     module = build(task, model)
-    if quantized:
-        module = model.quantize(module)
     epoch, count = epochs_of(task, settings, iterations, seed)
+    if quantized:
+        if settings.warm_up:
+            first = replace(settings, epochs=settings.warm_up, hold=0.0)
+            fit(module, epoch, count, task.validation, first, report)
+        module = model.quantize(module)
     return module, fit(module, epoch, count, task.validation, settings, report)
 
 
@@ -290,6 +293,9 @@ def _parser() -> argparse.ArgumentParser:
         "--hold", type=float, metavar="WEIGHT", help="of the penalty on changes of state (events)"
     )
     loop.add_argument(
+        "--warm-up", type=_natural, metavar="EPOCHS", help="in floating point, before quantization"
+    )
+    loop.add_argument(
         "--compiled",
         action=argparse.BooleanOptionalAction,
         help="time steps in compiled code: faster, needs g++, rounds gradients otherwise",
@@ -314,6 +320,13 @@ def _count(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, not {value}")
+    return value
+
+
+def _natural(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"must be at least 0, not {value}")
     return value
 
 
@@ -394,7 +407,8 @@ def _run(
         export(trial, task.name, task.labels, task.name)
     check_folder(output.parent)
     trainings = 1 + len(plans) * len(cuts)
-    with tqdm(total=settings.epochs * trainings, desc=task.name, unit="epoch") as bar:
+    epochs = settings.epochs + settings.warm_up
+    with tqdm(total=epochs * trainings, desc=task.name, unit="epoch") as bar:
 
         def report(number: int, history: History) -> None:
             shown = {"loss": f"{history.loss[-1]:.4f}"}

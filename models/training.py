@@ -61,6 +61,10 @@ class Settings:
         The epoch whose weights are kept: "best" on validation, or the "last". Where few
         sequences are there to validate, the best epoch is partly the luckiest, and the more so
         the more a network's accuracy varies between epochs, as a sparse one's does.
+    warm_up : int
+        Epochs in floating point before those of a quantized network (`models.train.train`), with a
+        cosine of their own. Its powers of two are then drawn from weights that know the task,
+        which matters where they stay as they are drawn.
     compiled : bool
         Take the time steps in compiled code (`models.gate.compiled`): several times faster, needs
         a C++ compiler, and ends with other weights, since gradients are rounded otherwise.
@@ -79,6 +83,7 @@ class Settings:
     shift: float = 0.0
     hold: float = 0.0
     keep: str = "best"
+    warm_up: int = 0
     compiled: bool = False
 
     def __post_init__(self) -> None:

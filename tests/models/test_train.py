@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -414,3 +415,25 @@ def test_moved_pictures_keep_their_ink_and_their_labels():
     still = (moved.x == part.x[order]).all(axis=(1, 2)).mean()
     assert 0.05 < still < 0.2  # 1 in 9 moves by nothing
     assert 0.9 < moved.x.sum() / part.x.sum() < 1.0  # a little falls over the edges
+
+
+def test_a_warm_up_trains_real_weights_before_the_powers_of_two_are_drawn(monkeypatch):
+    task = digits.load()
+    model = training.Model(units=(8,), freeze_scales=True)
+    settings = Settings(epochs=2, warm_up=3)
+    kinds, told = [], []
+    whole = training.fit
+
+    def watched(module, epoch, count, validation, settings, report):
+        kinds.append((type(module).__name__, settings.epochs))
+        return whole(module, epoch, count, validation, settings, report)
+
+    monkeypatch.setattr(training, "fit", watched)
+    module, history = training.train(
+        task, model, settings, report=lambda number, _: told.append(number)
+    )
+    assert kinds == [("AdditiveGatedNetwork", 3), ("QuantizedNetwork", 2)]
+    assert told == [0, 1, 2, 0, 1] and len(history.loss) == 2
+    # It begins where real weights have got to, not at chance.
+    without, _ = training.train(task, model, replace(settings, warm_up=0))
+    assert measure(module, task.validation)[1] < measure(without, task.validation)[1]
