@@ -66,8 +66,8 @@ def _quick(studies: Studies) -> Studies:
     return replace(studies, seeds=studies.seeds[:1], tasks={"digits": digits})
 
 
-def _load(name: str, options: argparse.Namespace) -> TaskData:
-    return named.load(name, options.text if name == "text" else None)
+def _load(task: str, options: argparse.Namespace) -> TaskData:
+    return named.load(task, options.text if task == "text" else None)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -96,9 +96,10 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _train(options: argparse.Namespace, studies: Studies) -> None:
-    tasks = options.tasks or [n for n in studies.tasks if n != "text" or options.text is not None]
+    of = {name: study.task or name for name, study in studies.tasks.items()}
+    tasks = options.tasks or [n for n in of if of[n] != "text" or options.text is not None]
     # What cannot be loaded is better known before an hour of training.
-    loaded = {name: _load(name, options) for name in tasks}
+    loaded = {name: _load(of[name], options) for name in tasks}
     done = {(s["task"], s["cell"]) for s in stored(options.output)}
     todo = [
         (name, cell)

@@ -34,10 +34,12 @@ _PLAIN = tuple(cell for cell in CELLS if not cell.startswith("threshold"))
 
 @dataclass(frozen=True)
 class Task:
-    """A task and its networks, all cells alike.
+    """A study: a task and its networks, all cells alike.
 
     Attributes
     ----------
+    task : str or None
+        What is trained on (`models.tasks.named`); None: the study has its name.
     units, mode
         H of each layer, and the readout.
     steps : int
@@ -73,6 +75,7 @@ class Task:
     readout_planes: int = 1
     retrain: bool = False
     cells: tuple[str, ...] = _PLAIN
+    task: str | None = None
 
     def sizes(self, cell: str) -> tuple[int, ...]:
         """H of each layer of a cell's network."""
@@ -116,9 +119,9 @@ def read(path: Path = STUDIES) -> Studies:
         data = _known("the file", yaml.safe_load(path.read_text(encoding="utf-8")), Studies)
         tasks = {}
         for name, given in data["tasks"].items():
-            if name not in named.TASKS:
-                raise ValueError(f"there is no task {name!r}; there are {named.LISTED}")
             settings = _known(name, given, Task)
+            if (wanted := settings.get("task", name)) not in named.TASKS:
+                raise ValueError(f"there is no task {wanted!r}; there are {named.LISTED}")
             settings["units_of"] = {c: tuple(u) for c, u in settings.get("units_of", {}).items()}
             task = Task(**settings)
             for cell in (*task.cells, *task.units_of):
