@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from models.evaluate import evaluate
 from models.export import export
 from models.family import named
 from models.family.egru import event_rate
-from models.float_network import SequenceNetwork
+from models.float_network import AdditiveGatedNetwork, SequenceNetwork
 from models.marks import measure_name
 from models.qat import QuantizedNetwork
 from models.tasks.data import Part, TaskData
@@ -45,21 +45,25 @@ class Choice:
     own: float
 
 
+def _model(cell: str, task: Task, choice: Choice) -> Model:
+    """What a network of additive gates is made by."""
+    return Model(
+        units=task.sizes(cell),
+        mode=task.mode,
+        inhibition_bias=choice.own,
+        input_scale=choice.input_scale,
+        readout_scale=task.readout_scale,
+        freeze_scales=task.freeze_scales,
+        input_planes=task.input_planes,
+        recurrent_planes=task.recurrent_planes,
+        readout_planes=task.readout_planes,
+    )
+
+
 def build(cell: str, data: TaskData, task: Task, choice: Choice) -> SequenceNetwork:
-    """A network of a cell, its weights drawn from PyTorch's generator."""
+    """A network of a cell in floating point, its weights drawn from PyTorch's generator."""
     if cell.startswith("additive"):
-        model = Model(
-            units=task.sizes(cell),
-            mode=task.mode,
-            inhibition_bias=choice.own,
-            input_scale=choice.input_scale,
-            readout_scale=task.readout_scale,
-            freeze_scales=task.freeze_scales,
-            input_planes=task.input_planes,
-            readout_planes=task.readout_planes,
-        )
-        additive = build_additive(data, model)
-        return additive if cell == "additive-float" else model.quantize(additive)
+        return build_additive(data, _model(cell, task, choice))
     settings: dict[str, Any] = {}
     if cell.startswith("mi-"):
         settings["alpha"] = choice.own
@@ -106,7 +110,6 @@ def train(
     """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    module = build(cell, data, task, choice)
     checks = max(1, round(share * task.checks))
     steps = max(1, round(share * task.steps / checks))
     settings = Settings(
@@ -131,6 +134,15 @@ def train(
         return (next(stream) for _ in range(steps))
 
     started = time.perf_counter()
+    module = build(cell, data, task, choice)
+    if cell == "additive":
+        assert isinstance(module, AdditiveGatedNetwork)
+        warm_up = round(task.warm_up * checks)
+        if warm_up:
+            first = replace(settings, epochs=warm_up)
+            fit(module, epoch, steps, data.validation, first, report)
+        settings = replace(settings, epochs=checks - warm_up)
+        module = _model(cell, task, choice).quantize(module)
     history = fit(module, epoch, steps, data.validation, settings, report)
     return module, history, time.perf_counter() - started
 

@@ -52,8 +52,10 @@ class Task:
         H of each layer of cells that have others.
     trials : int or None
         Other than those of all tasks.
-    shift, readout_scale, freeze_scales, input_planes, readout_planes
-        As for `models.train`; the last three are of the ternary network alone.
+    shift, readout_scale, freeze_scales, input_planes, recurrent_planes, readout_planes
+        As for `models.train`; the last four are of the ternary network alone.
+    warm_up : float
+        Share of its steps that the ternary network is trained in floating point before.
     retrain : bool
         Runs are trained on what was for validation in the trials as well, and their last weights
         kept; otherwise validation chooses among the checks.
@@ -71,7 +73,9 @@ class Task:
     shift: float = 0.0
     readout_scale: float = 1.0
     freeze_scales: bool = False
+    warm_up: float = 0.0
     input_planes: int = 1
+    recurrent_planes: int = 1
     readout_planes: int = 1
     retrain: bool = False
     cells: tuple[str, ...] = _PLAIN

@@ -71,7 +71,6 @@ def test_every_cell_starts_as_its_choice_says(cell, data):
     one = build(cell, data, task, CHOICE)
     torch.manual_seed(0)
     other = build(cell, data, task, replace(CHOICE, input_scale=1.0, own=0.5))
-    assert isinstance(one, QuantizedNetwork) == (cell == "additive")
     scaled = [
         (a, b)
         for (name, a), (_, b) in zip(
@@ -114,6 +113,20 @@ def test_a_run_takes_its_share_of_batches(data, monkeypatch):
     taken.clear()
     _, history, _ = train("gru", data, task, studies, CHOICE, 0, share=0.34)
     assert len(taken) == 4 and len(history.loss) == 1
+
+
+@pytest.mark.parametrize("warm_up", [0.0, 0.34])
+def test_a_warm_up_is_part_of_the_budget(data, warm_up):
+    told = []
+    studies = tiny(warm_up=warm_up)
+    module, history, _ = train(
+        "additive", data, studies.tasks["digits"], studies, CHOICE, 0,
+        report=lambda number, _: told.append(number),
+    )  # fmt: skip
+    assert isinstance(module, QuantizedNetwork) and len(told) == 3
+    assert len(history.loss) == (2 if warm_up else 3)
+    whole, _, _ = train("additive-float", data, studies.tasks["digits"], studies, CHOICE, 0)
+    assert not isinstance(whole, QuantizedNetwork)
 
 
 def test_the_event_rate_is_that_of_the_test_part(data):
