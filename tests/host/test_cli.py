@@ -146,7 +146,7 @@ def python(code):
 
 
 @pytest.mark.parametrize(
-    "command", ["", "list", "info", "load", "run", "stream", "monitor", "image", "flash"]
+    "command", ["", "list", "info", "load", "run", "stream", "words", "monitor", "image", "flash"]
 )
 def test_help_has_examples_and_exit_statuses(command, capsys):
     with pytest.raises(SystemExit) as ended:
