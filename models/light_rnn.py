@@ -49,7 +49,7 @@ class Settings:
     """
 
     learning_rate: float = 4e-3
-    epochs: int = 4
+    epochs: int = 2
     streams: int = 32
     window: int = 32
     clip: float = 1.0

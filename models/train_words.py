@@ -17,7 +17,9 @@ from pathlib import Path
 try:
     import torch
 except ImportError as error:
-    needed = "PyTorch is not installed, which models.train_words needs: pip install 'addgate[train]'"  # noqa: E501
+    needed = (
+        "PyTorch is not installed, which models.train_words needs: pip install 'addgate[train]'"  # noqa: E501
+    )
     if __name__ == "__main__":
         sys.exit(f"error: {needed}")
     raise ImportError(needed) from error
@@ -59,7 +61,7 @@ class LightModel:
 
     units: int = 128
     planes: Planes = Planes(2, 1, 2)
-    rounds: int = 6
+    rounds: int = 12
     loop: Settings = Settings()
     ternary: Settings = Settings(learning_rate=2e-3, epochs=6)
 

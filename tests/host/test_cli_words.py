@@ -22,6 +22,7 @@ from models.word_codings import RowsAndColumns
 from models.words import UNKNOWN, TableError, one_hot, read_corpus
 from sim.harness.build import BoardBuildError, find_verilator
 from tests.host.helpers import device_for
+from tests.host.test_howto import program
 
 VERSE = "the rose is red , the violet's blue ; the honey's sweet , and so are you . " * 30
 TEXT = "the violet's sweet, the rose unheard-of"
@@ -198,3 +199,14 @@ def test_numbers_that_are_no_words_are_refused(learned):
 
 def test_a_table_error_is_a_value_error():
     assert issubclass(TableError, ValueError)  # by which the command line knows bad input
+
+
+def test_the_how_to_continues_a_text(learned, tmp_path, monkeypatch, capsys):
+    _, network, table = learned
+    (tmp_path / "build").mkdir()
+    save(network, tmp_path / "build" / "words.safetensors")
+    table.save(tmp_path / "build" / "words.json")
+    monkeypatch.chdir(tmp_path)
+    exec(program("words"), {})
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("perplexity ") and second.startswith("<unk> <unk>, <unk> <unk>")
