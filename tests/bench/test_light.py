@@ -9,6 +9,7 @@ import pytest
 
 from bench import light
 from bench.light_engine import EngineRun, one_head
+from models.float_network import AdditiveGatedNetwork
 from models.golden import GoldenModel
 from models.light_rnn import Settings
 from models.random_networks import random_inputs, random_network
@@ -64,6 +65,16 @@ def test_one_head_is_the_first_half_of_the_outputs():
     x = random_inputs(3, network, 2, 8)
     both, first = (GoldenModel(n).run(x).logits for n in (network, one_head(network)))
     np.testing.assert_array_equal(first, both[..., :3])
+
+
+def test_biases_start_at_how_often_words_come():
+    module = AdditiveGatedNetwork(4, 3, 4, mode="every")
+    words = np.repeat([0, 1, 3], [7, 1, 3])
+    light.start_from_frequencies(module, words)
+    expected = np.array([8, 2, 1, 4]) / 15
+    np.testing.assert_allclose(module.readout.bias.softmax(0).detach(), expected, rtol=1e-6)
+    bias = module.readout.bias.detach()
+    assert float(bias.max()) == -float(bias.min())
 
 
 def test_a_device_that_differs_is_missed(small, tmp_path, monkeypatch, capsys):
