@@ -7,7 +7,7 @@ import os
 import sys
 import traceback
 
-from host.cli import flash, image, info, listing, load, monitor, run, stream
+from host.cli import flash, image, info, listen, listing, load, monitor, run, stream
 from host.cli.common import (
     DEVICES,
     EXIT_DEVICE,
@@ -39,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = made.add_subparsers(required=True, metavar="COMMAND")
-    for command in (listing, info, load, run, stream, monitor, image, flash):
+    for command in (listing, info, load, run, stream, listen, monitor, image, flash):
         command.add(commands)
     return made
 
