@@ -6,7 +6,7 @@ import pytest
 from models.log_mel import log_mel
 from models.tasks import spoken_digits
 from models.tasks.data import TaskError
-from models.tasks.speech_augment import Bending, augment
+from models.tasks.speech_augment import Bending, augment, batches
 from models.wav import read_wav, write_wav
 from tests.models.speech import FSDD, write_recordings
 
@@ -151,3 +151,18 @@ def test_noise_fills_what_was_quiet_and_leaves_what_was_loud(folder):
     valid = np.arange(part.x.shape[1]) < part.lengths[:, None]
     assert (noisy.x >= part.x - 1e-9)[valid].all()
     assert noisy.x[valid].min() >= -10.0 and part.x[valid].min() < -10.0
+
+
+def test_a_pass_takes_every_sequence_once_in_batches_of_like_lengths(folder):
+    part = spoken_digits.load(folder, "bob").train
+    still = Bending(0, 0, 0, 0, 0, 0)
+    found = list(batches(part, 16, np.random.default_rng(0), still))
+    assert [len(one) for one in found].count(16) == len(part) // 16
+    rows = [x[:n].tobytes() for one in found for x, n in zip(one.x, one.lengths, strict=True)]
+    wanted = [x[:n] for x, n in zip(part.x, part.lengths, strict=True)]
+    assert len(rows) == len(part)
+    np.testing.assert_allclose(
+        sorted(np.frombuffer(row).sum() for row in rows), sorted(x.sum() for x in wanted)
+    )
+    padded = sum(one.x.shape[0] * one.x.shape[1] for one in found)
+    assert padded < 1.4 * part.lengths.sum() < len(part) * part.x.shape[1]
