@@ -2,15 +2,23 @@
 
 Every 16 ms a frame of 32 numbers: the logarithms of the energies in 32 mel bands of the last 32 ms
 (Hann window, pre-emphasis 0.97, no dither), computed by kaldi-native-fbank, whose extractor is fed
-piece by piece; then a gain control that looks back only, so that a loud and a quiet voice give
-nearly the same frames::
+piece by piece. Then two controls that look back only: of the gain, so that a loud and a quiet voice
+give nearly the same frames, and of each band, half of whose recent level is taken away, so that
+what is the same all the time (a microphone, a voice's colour, noise) counts for less::
 
     peak[t]  = max(max over bands of E[t], peak[t - 1] - DECAY * hop, QUIET)
-    frame[t] = E[t] - peak[t]                                                  at most 0
+    g[t]     = E[t] - peak[t]                                                  at most 0
+    level[t] = level[t - 1] + (1 - exp(-hop / MEMORY)) * (g[t] - level[t - 1]),  at first g[0]
+    frame[t] = g[t] - SHARE * level[t]
+
+Both are this project's own; the second was chosen by speakers that training had not heard: 71 %
+of their digits were told apart instead of 68 % (the three hardest of six, one seed, two more of the
+six missing in training), with the whole level taken away 65 %.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -18,7 +26,19 @@ from numpy.typing import ArrayLike, NDArray
 
 from models.wav import SpeechError
 
-__all__ = ["BANDS", "DECAY", "HOP_MS", "QUIET", "RATE", "WINDOW_MS", "LogMel", "log_mel"]
+__all__ = [
+    "BANDS",
+    "DECAY",
+    "HOP_MS",
+    "LOWEST_HZ",
+    "MEMORY",
+    "QUIET",
+    "RATE",
+    "SHARE",
+    "WINDOW_MS",
+    "LogMel",
+    "log_mel",
+]
 
 RATE = 8000
 """Samples a second."""
@@ -31,6 +51,11 @@ DECAY = 1.0
 QUIET = -6.0
 """The running maximum falls no further, so that silence stays silence: nats, of samples in [-1, 1).
 The quietest recording of the Free Spoken Digit Dataset reaches -4.2."""
+
+MEMORY = 0.15
+"""Seconds over which a band's level is averaged, exponentially."""
+SHARE = 0.5
+"""Share of a band's level that is taken away."""
 
 
 class LogMel:
@@ -62,6 +87,7 @@ class LogMel:
         self._extractor = _extractor(rate, bands)
         self._given = 0
         self._peak = QUIET
+        self._level: NDArray[np.float64] | None = None
         self._finished = False
 
     def push(self, samples: ArrayLike) -> NDArray[np.float64]:
@@ -103,11 +129,18 @@ class LogMel:
             frames[row] = self._extractor.get_frame(self._given + row)
         self._extractor.pop(count)  # or it would keep every frame there ever was
         self._given += count
-        fall = DECAY * HOP_MS / 1000
         for frame in frames:
-            self._peak = max(float(frame.max()), self._peak - fall, QUIET)
-            frame -= self._peak
+            self._control(frame)
         return frames
+
+    def _control(self, frame: NDArray[np.float64]) -> None:
+        """Both controls, in place."""
+        self._peak = max(float(frame.max()), self._peak - DECAY * HOP_MS / 1000, QUIET)
+        frame -= self._peak
+        if self._level is None:
+            self._level = frame.copy()
+        self._level += -math.expm1(-HOP_MS / 1000 / MEMORY) * (frame - self._level)
+        frame -= SHARE * self._level
 
 
 def log_mel(samples: ArrayLike, rate: int = RATE, bands: int = BANDS) -> NDArray[np.float64]:

@@ -27,7 +27,7 @@ class Bending:
     tilt : float
         Largest rise or fall from the lowest band to the highest, in nats: other microphones.
     noise : float
-        Share of sequences that get a noise floor, flat or tilted, 3 to 10 nats below their peak.
+        Share of sequences whose quiet is filled up, as noise would, to 3 to 10 nats below 0.
     crop : int
         Most frames cut off at either end, never more than a quarter of a sequence in all.
     mask : int
@@ -79,7 +79,7 @@ def augment(part: Part, rng: np.random.Generator, bending: Bending | None = None
     Parameters
     ----------
     part : Part
-        Log-mel frames after gain control, x float64 [N, T, bands], with lengths.
+        Log-mel frames (`models.log_mel`), x float64 [N, T, bands], with lengths.
     rng : numpy Generator
     bending : Bending, optional
 

@@ -32,7 +32,7 @@ LABELS = ("yes", "no", "background")
 def speaking(mode="sum", **changes):
     """A network that takes frames; its weights are drawn, since no answer need make sense here."""
     network = random_network(3, inputs=32, units=(12,), mode=mode, shifts=(3, 5))
-    unit = Normalisation(np.full(32, -6.0), np.full(32, 1 / 6))
+    unit = Normalisation(np.full(32, -3.0), np.full(32, 1 / 4))
     labelled = replace(network.spec, labels=LABELS, **changes)
     return replace(network, spec=labelled, normalisation=unit)
 
@@ -198,7 +198,8 @@ def test_a_sound_shorter_than_a_window_gives_the_header_alone(place, heard):
         ),
         (
             replace(speaking(), normalisation=Normalisation(np.full(32, 0.5), np.ones(32))),
-            "trained with another front end: expected a normalisation whose means are at most 0",
+            "trained with another front end: expected a normalisation whose means lie around -5, "
+            "as those of log-mel frames do (models.log_mel), found 0.5",
         ),
         (speaking(max_steps=19), "takes at most 19 steps, or its sum leaves 32 bits; a window has"),
     ],
