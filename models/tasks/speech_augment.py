@@ -30,16 +30,13 @@ class Bending:
         Share of sequences whose quiet is filled up, as noise would, to 3 to 10 nats below 0.
     crop : int
         Most frames cut off at either end, never more than a quarter of a sequence in all.
-    mask : int
-        Widest stretch of bands set to the sequence's mean.
     """
 
-    warp: float = 0.15
-    tempo: float = 0.15
-    tilt: float = 2.0
-    noise: float = 0.5
-    crop: int = 3
-    mask: int = 0
+    warp: float = 0.1
+    tempo: float = 0.1
+    tilt: float = 1.0
+    noise: float = 0.3
+    crop: int = 2
 
 
 _JITTER = 3.0
@@ -112,12 +109,6 @@ def augment(part: Part, rng: np.random.Generator, bending: Bending | None = None
         noisy = np.flatnonzero(rng.random(count) < bending.noise)
         floor = -rng.uniform(3.0, 10.0, count)[:, None] + within(bending.tilt)[:, None] * slope
         x[noisy] = np.logaddexp(x[noisy], floor[noisy, None, :])
-    if bending.mask:
-        width = rng.integers(0, bending.mask + 1, count)
-        first = rng.integers(0, bands - width + 1)
-        band = np.arange(bands)
-        masked = (band >= first[:, None]) & (band < (first + width)[:, None])
-        x = np.where(masked[:, None, :], x.mean(axis=(1, 2), keepdims=True), x)
     x[steps >= lengths[:, None]] = 0.0
     return Part(x, part.y, lengths)
 
