@@ -57,6 +57,10 @@ class SequenceNetwork(nn.Module):
         Of the raw features; mean 0 and scale 1 by default. It goes into the network file.
     readout_scale : float
         Scale of the initial readout weights.
+    dropout : float
+        Share of the last layer's units that the readout does not see while training, drawn for
+        each sequence and kept for all its steps (drawn anew each step it would average out in a
+        sum over steps), in [0, 1). In evaluation mode nothing is changed.
     """
 
     def __init__(
@@ -67,6 +71,7 @@ class SequenceNetwork(nn.Module):
         target: str = "class",
         normalisation: Normalisation | None = None,
         readout_scale: float = 1.0,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         input_size = rnn.input_size
@@ -80,7 +85,10 @@ class SequenceNetwork(nn.Module):
             raise ValueError(
                 f"normalisation must have {input_size} features, not {len(normalisation.mean)}"
             )
+        if not 0.0 <= dropout < 1.0:
+            raise ValueError(f"dropout must be in [0, 1), not {dropout}")
         self.mode, self.target, self.normalisation = mode, target, normalisation
+        self.dropout = dropout
         self.rnn = rnn
         self.readout = nn.Linear(self.rnn.hidden_sizes[-1], outputs)
         bound = readout_scale * self.rnn.hidden_sizes[-1] ** -0.5
@@ -123,13 +131,20 @@ class SequenceNetwork(nn.Module):
         states, last = self.rnn.states(self.prepare(x).transpose(0, 1), start, valid)
         everywhere = x.new_ones((count, steps), dtype=torch.bool)
         mask = everywhere if valid is None else valid[..., 0].T
-        logits = self.readout(states[-1].transpose(0, 1))
+        logits = self.readout(self._dropped(states[-1].transpose(0, 1)))
         if self.mode == "sum":
             scores = torch.where(mask[..., None], logits.double(), 0.0).sum(dim=1)
         else:
             # The state holds beyond a sequence's length, so its last logits are those there.
             scores = logits[:, -1].double()
         return Output(logits, scores, tuple(s.transpose(0, 1) for s in states), tuple(last), mask)
+
+    def _dropped(self, states: Tensor) -> Tensor:
+        """States [N, T, H] as the readout sees them."""
+        if not (self.training and self.dropout):
+            return states
+        units = states.new_ones((len(states), 1, states.shape[2]))
+        return states * nn.functional.dropout(units, self.dropout)
 
 
 class AdditiveGatedNetwork(SequenceNetwork):
@@ -141,7 +156,7 @@ class AdditiveGatedNetwork(SequenceNetwork):
         I.
     hidden_size : int or sequence of int
         H of every layer, or one per layer.
-    outputs, mode, target, normalisation, readout_scale
+    outputs, mode, target, normalisation, readout_scale, dropout
         As for `SequenceNetwork`.
     num_layers : int
         1 to 4.
@@ -163,8 +178,9 @@ class AdditiveGatedNetwork(SequenceNetwork):
         normalisation: Normalisation | None = None,
         input_scale: float = 1.0,
         readout_scale: float = 1.0,
+        dropout: float = 0.0,
     ) -> None:
         rnn = AdditiveGatedRNN(
             input_size, hidden_size, num_layers, theta=theta, input_scale=input_scale
         )
-        super().__init__(rnn, outputs, mode, target, normalisation, readout_scale)
+        super().__init__(rnn, outputs, mode, target, normalisation, readout_scale, dropout)

@@ -7,7 +7,18 @@ import os
 import sys
 import traceback
 
-from host.cli import flash, image, info, listing, load, monitor, run, stream, words
+from host.cli import (
+    flash,
+    image,
+    info,
+    listen,
+    listing,
+    load,
+    monitor,
+    run,
+    stream,
+    words,
+)
 from host.cli.common import (
     DEVICES,
     EXIT_DEVICE,
@@ -39,7 +50,9 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = made.add_subparsers(required=True, metavar="COMMAND")
-    for command in (listing, info, load, run, stream, words, monitor, image, flash):
+    for command in (
+        listing, info, load, run, stream, listen, words, monitor, image, flash
+    ):  # fmt: skip
         command.add(commands)
     return made
 
