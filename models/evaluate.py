@@ -145,6 +145,7 @@ def load_part(
     task: str,
     data: str | os.PathLike[str] | None = None,
     length: int | None = None,
+    left_out: str | None = None,
     whole: bool = False,
 ) -> Part:
     """The test part of a named task, or of an .npz file (or all its sequences)."""
@@ -152,7 +153,7 @@ def load_part(
         return arrays.read(task) if whole else arrays.load(task).test
     if task not in named.TASKS:
         raise TaskError(f"the task must be {named.LISTED} or an .npz file, not {task!r}")
-    return named.load(task, data, length).test
+    return named.load(task, data, length, left_out).test
 
 
 def _check(network: Network, part: Part) -> None:
@@ -206,7 +207,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     try:
         network = load(options.file)
-        part = load_part(options.task, options.data, options.length, options.whole)
+        chosen = (options.task, options.data, options.length, options.left_out)
+        part = load_part(*chosen, whole=options.whole)
         result = evaluate(network, part)
         if options.json is not None:
             text = json.dumps({**asdict(result), "agree": result.agree}, indent=2) + "\n"

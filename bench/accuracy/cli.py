@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -33,6 +34,7 @@ _EXAMPLES = """examples:
   python -m bench.accuracy --quick                         a minute: digits, two cells
   python -m bench.accuracy --tasks digits --docs
   python -m bench.accuracy --tasks text --text book.txt --cells additive gru
+  python -m bench.accuracy --tasks spoken-digits --recordings fsdd/recordings
   python -m bench.accuracy --tables --docs                 nothing is trained
 """
 
@@ -50,6 +52,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--cells", nargs="+", choices=CELLS, metavar="CELL", help=f"some of: {', '.join(CELLS)}")
     add("--studies", type=Path, default=STUDIES, help="another studies.yaml")
     add("--text", type=Path, metavar="FILE", help="the text of the task text")
+    add("--recordings", type=Path, metavar="FOLDER", help="those of spoken digits")
     add("--again", action="store_true", help="also what is in --output already")
     add("--tables", action="store_true", help="train nothing: tables of what is in --output")
     add("--quick", action="store_true",
@@ -66,8 +69,11 @@ def _quick(studies: Studies) -> Studies:
     return replace(studies, seeds=studies.seeds[:1], tasks={"digits": digits})
 
 
-def _load(task: str, options: argparse.Namespace) -> TaskData:
-    return named.load(task, options.text if task == "text" else None)
+def _data(task: str, options: argparse.Namespace) -> Path | None:
+    """Where a task's data are; None for one that needs none, or where nobody said."""
+    if task == "text":
+        return options.text
+    return options.recordings if task.startswith("spoken") else None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -97,9 +103,11 @@ def _run(options: argparse.Namespace) -> int:
 
 def _train(options: argparse.Namespace, studies: Studies) -> None:
     of = {name: study.task or name for name, study in studies.tasks.items()}
-    tasks = options.tasks or [n for n in of if of[n] != "text" or options.text is not None]
+    tasks = options.tasks or [
+        n for n in of if of[n] not in named.NEEDY or _data(of[n], options) is not None
+    ]
     # What cannot be loaded is better known before an hour of training.
-    loaded = {name: _load(of[name], options) for name in tasks}
+    loaded = {name: named.load(of[name], _data(of[name], options)) for name in tasks}
     done = {(s["task"], s["cell"]) for s in stored(options.output)}
     todo = [
         (name, cell)
@@ -121,4 +129,9 @@ def _train(options: argparse.Namespace, studies: Studies) -> None:
             bar.update()
 
         for name, cell in todo:
-            save(options.output, study(name, cell, loaded[name], studies, report))
+            without = partial(_without, of[name], _data(of[name], options))
+            save(options.output, study(name, cell, loaded[name], studies, report, without))
+
+
+def _without(task: str, data: Path | None, speaker: str) -> TaskData:
+    return named.load(task, data, left_out=speaker)

@@ -57,6 +57,7 @@ def _model(cell: str, task: Task, choice: Choice) -> Model:
         input_planes=task.input_planes,
         recurrent_planes=task.recurrent_planes,
         readout_planes=task.readout_planes,
+        dropout=task.dropout,
     )
 
 
@@ -81,6 +82,7 @@ def build(cell: str, data: TaskData, task: Task, choice: Choice) -> SequenceNetw
         target=data.target,
         normalisation=data.normalisation,
         readout_scale=task.readout_scale,
+        dropout=task.dropout,
     )
     with torch.no_grad():
         for layer in network.rnn.layers:
@@ -125,6 +127,8 @@ def train(
         while True:
             if data.fresh is not None:
                 yield data.fresh(rng, studies.batch)
+            elif data.batches is not None:
+                yield from data.batches(data.train, studies.batch, rng)
             else:
                 yield from batches(data.train, studies.batch, rng, task.shift)
 

@@ -51,8 +51,11 @@ class Task:
     units_of : dict
         H of each layer of cells that have others.
     trials : int or None
+    seeds : tuple of int
         Other than those of all tasks.
-    shift, readout_scale, freeze_scales, input_planes, recurrent_planes, readout_planes
+    left_out : tuple of str
+        Speakers, for each of whom one more network is trained on the others and tested on theirs.
+    shift, dropout, readout_scale, freeze_scales, input_planes, recurrent_planes, readout_planes
         As for `models.train`; the last four are of the ternary network alone.
     warm_up : float
         Share of its steps that the ternary network is trained in floating point before.
@@ -70,7 +73,10 @@ class Task:
     checks: int
     units_of: dict[str, tuple[int, ...]] = field(default_factory=dict)
     trials: int | None = None
+    seeds: tuple[int, ...] = ()
     shift: float = 0.0
+    dropout: float = 0.0
+    left_out: tuple[str, ...] = ()
     readout_scale: float = 1.0
     freeze_scales: bool = False
     warm_up: float = 0.0

@@ -27,8 +27,8 @@ TIE = 1e-3
 
 
 def trainings(task: Task, studies: Studies) -> tuple[int, int]:
-    """How many networks a study trains: in trials, and in runs."""
-    return task.trials or studies.trials, len(studies.seeds)
+    """How many networks a study trains: in trials, and in full."""
+    return task.trials or studies.trials, len(task.seeds or studies.seeds) + len(task.left_out)
 
 
 def study(
@@ -37,6 +37,7 @@ def study(
     data: TaskData,
     studies: Studies,
     report: Callable[[str, int, History], None],
+    without: Callable[[str], TaskData] | None = None,
 ) -> dict[str, Any]:
     """Tune a cell on a task, then train it for each seed.
 
@@ -47,12 +48,15 @@ def study(
     studies : Studies
     report : callable
         Called after every look at validation, with what is being trained.
+    without : callable, optional
+        The task with a speaker left out, where the study wants that.
 
     Returns
     -------
     dict
         task, cell, units, measure, trials (each with its choice and validation), chosen, and
-        runs (see `bench.accuracy.run.result`), each with its seed.
+        runs (see `bench.accuracy.run.result`), each with its seed; and left_out, the same with
+        the speaker's name and the first seed.
     """
     task = studies.tasks[name]
     count, _ = trainings(task, studies)
@@ -88,12 +92,22 @@ def study(
     runs = []
     if task.retrain:
         data = without_validation(data)
-    for seed in studies.seeds:
+    for seed in task.seeds or studies.seeds:
         module, history, seconds = train(
             cell, data, task, studies, chosen, seed,
             report=reporter(f"seed {seed}"),
         )  # fmt: skip
         runs.append({"seed": seed, **result(cell, data, module, history, seconds)})
+    left_out = []
+    for speaker in task.left_out:
+        assert without is not None
+        data = without(speaker)
+        data = without_validation(data) if task.retrain else data
+        module, history, seconds = train(
+            cell, data, task, studies, chosen, studies.seeds[0], report=reporter(f"not {speaker}")
+        )
+        figures = result(cell, data, module, history, seconds)
+        left_out.append({"speaker": speaker, "seed": studies.seeds[0], **figures})
     return {
         "task": name,
         "cell": cell,
@@ -103,6 +117,7 @@ def study(
         "trials": tried,
         "chosen": asdict(chosen),
         "runs": runs,
+        "left_out": left_out,
         "torch": torch.__version__,
         "machine": machine(),
     }

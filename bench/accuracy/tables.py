@@ -71,6 +71,34 @@ def _row(study: dict[str, Any]) -> str:
     )
 
 
+def _left_out(studies: Sequence[dict[str, Any]]) -> list[str]:
+    """A table of speakers left out, if there were any."""
+    studies = [study for study in studies if study.get("left_out")]
+    if not studies:
+        return []
+    speakers = [run["speaker"] for run in studies[0]["left_out"]]
+    rows = []
+    for study in studies:
+        values = [run["test"] for run in study["left_out"]]
+        shown_values = (f"{100 * value:.1f}" for value in values)
+        rows.append(
+            f"| {study['cell']} | {' | '.join(shown_values)} | **{100 * np.mean(values):.1f}** |"
+        )
+    return [
+        prose(
+            "Trained on five speakers, tested on all recordings of the sixth, in %, with the "
+            f"settings chosen above and seed {studies[0]['left_out'][0]['seed']}:"
+        ),
+        "\n".join(
+            (
+                f"| cell | {' | '.join(speakers)} | mean |",
+                "|---" * (len(speakers) + 2) + "|",
+                *rows,
+            )
+        ),
+    ]
+
+
 def markdown(found: Sequence[dict[str, Any]]) -> str:
     """A table for each task."""
     parts = []
@@ -96,6 +124,7 @@ def markdown(found: Sequence[dict[str, Any]]) -> str:
                     *(_row(study) for study in studies),
                 )
             ),
+            *_left_out(studies),
         ]
     return "\n\n".join(parts)
 

@@ -8,6 +8,7 @@ on, with a class for what is no word.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -109,7 +110,7 @@ def compose(
     return Sound(np.rint(32767 * np.clip(sound, -1, 1)).astype(np.int16), words)
 
 
-def load(folder: str, left_out: str | None = None, seed: int = 0) -> TaskData:
+def load(folder: str | os.PathLike[str], left_out: str | None = None, seed: int = 0) -> TaskData:
     """Windows of continuous sounds, made of the parts of `spoken_digits.load`.
 
     Parameters

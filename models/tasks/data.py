@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -131,6 +131,9 @@ class TaskData:
         Classes, or 1 for a value.
     labels : tuple of str, optional
         Names of the classes.
+    batches : callable, optional
+        Takes a part, the sequences of a batch and a generator, and gives one shuffled pass over it,
+        with whatever the task does to its sequences each time. None: batches of them as they are.
     fresh : callable, optional
         Draws so many training sequences anew: of a task that need never show one twice. Its
         `train` part is an example of them.
@@ -144,6 +147,7 @@ class TaskData:
     target: str
     outputs: int
     labels: tuple[str, ...] | None = None
+    batches: Callable[[Part, int, np.random.Generator], Iterable[Part]] | None = None
     fresh: Callable[[np.random.Generator, int], Part] | None = None
 
 

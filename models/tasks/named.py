@@ -5,15 +5,27 @@ from __future__ import annotations
 import argparse
 import os
 
-from models.tasks import adding, arrays, digit_strings, digits, text
+from models.tasks import adding, arrays, continuous, digit_strings, digits, spoken_digits, text
 from models.tasks.data import TaskData, TaskError
 
-__all__ = ["LISTED", "TASKS", "add_options", "load", "load_chosen"]
+__all__ = ["LISTED", "NEEDY", "TASKS", "add_options", "load", "load_chosen"]
 
-TASKS = ("digits", "digits-pixels", "digit-strings", "adding", "text")
+TASKS = (
+    "digits",
+    "digits-pixels",
+    "digit-strings",
+    "adding",
+    "spoken-digits",
+    "spoken-digits-stream",
+    "text",
+)
 
 #: What `--data` of a task is.
-_DATA = {"text": "a text file"}
+_RECORDINGS = "a folder of recordings"
+_DATA = {"text": "a text file", "spoken-digits": _RECORDINGS, "spoken-digits-stream": _RECORDINGS}
+
+NEEDY = tuple(_DATA)
+"""Tasks whose data somebody must give."""
 
 #: Steps of a training sequence, of the tasks that can have any.
 _LENGTHS = {"adding": adding.DEFAULT_LENGTH, "text": text.DEFAULT_LENGTH}
@@ -25,6 +37,7 @@ def load(
     name: str | None,
     data: str | os.PathLike[str] | None = None,
     length: int | None = None,
+    left_out: str | None = None,
 ) -> TaskData:
     """A task of this repository, or the user's own arrays.
 
@@ -33,9 +46,11 @@ def load(
     name : str or None
         One of `TASKS`; None: the data are arrays (`models.tasks.arrays`).
     data : path, optional
-        Of an .npz file, or of what the task is made from: text is made from a text file.
+        Of an .npz file, or of what the task is made from: a text file, a folder of recordings.
     length : int, optional
         T of adding and text; their defaults are 200 and 128.
+    left_out : str, optional
+        Of spoken digits: the speaker to test on.
 
     Returns
     -------
@@ -48,6 +63,8 @@ def load(
     """
     if length is not None and name not in _LENGTHS:
         raise TaskError(f"a length is for {' and '.join(_LENGTHS)} only")
+    if left_out is not None and _DATA.get(name or "") != _RECORDINGS:
+        raise TaskError("a speaker can be left out of spoken digits only")
     if name is None:
         if data is None:
             raise TaskError(f"there must be a task ({LISTED}) or data")
@@ -65,6 +82,12 @@ def load(
         return text.load(data, steps)
     if name == "digit-strings":
         return digit_strings.load()
+    if name == "spoken-digits":
+        assert data is not None
+        return spoken_digits.load(data, left_out)
+    if name == "spoken-digits-stream":
+        assert data is not None
+        return continuous.load(data, left_out)
     return digits.load("pixels" if name == "digits-pixels" else "rows")
 
 
@@ -73,7 +96,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data",
         metavar="PATH",
-        help="arrays (.npz) instead of a task; or, of text, a text file",
+        help="arrays (.npz) instead of a task; of text, a text file; of spoken digits, a folder of "
+        "recordings",
+    )
+    parser.add_argument(
+        "--left-out", metavar="SPEAKER", help="of spoken digits: test on all of this speaker's"
     )
     parser.add_argument(
         "--length",
@@ -85,4 +112,4 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def load_chosen(options: argparse.Namespace) -> TaskData:
     """The task that a command line with `task` and `add_options` asks for."""
-    return load(options.task, options.data, options.length)
+    return load(options.task, options.data, options.length, options.left_out)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from models.log_mel import BANDS, log_mel
 from models.tasks.data import Part, TaskData, TaskError, normalise
+from models.tasks.speech_augment import batches
 from models.wav import SpeechError, read_wav
 
 __all__ = ["LABELS", "Recording", "find", "load", "part_of", "samples_of", "shares"]
@@ -166,6 +167,7 @@ def load(folder: str | os.PathLike[str], left_out: str | None = None) -> TaskDat
         target="class",
         outputs=len(LABELS),
         labels=LABELS,
+        batches=batches,
     )
 
 

@@ -193,6 +193,32 @@ def test_tables_show_mean_and_spread():
     assert picture([found_study()]).startswith(b"\x89PNG")
 
 
+def test_speakers_left_out_have_a_table_of_their_own():
+    study = found_study()
+    study["left_out"] = [
+        {"speaker": name, "seed": 0, "test": value} for name, value in (("ann", 0.5), ("bob", 0.9))
+    ]
+    text = markdown([study])
+    assert "| cell | ann | bob | mean |\n|---|---|---|---|" in text
+    assert "| gru | 50.0 | 90.0 | **70.0** |" in text
+
+
+def test_a_network_is_trained_for_each_speaker_left_out(data):
+    asked = []
+
+    def without(speaker):
+        asked.append(speaker)
+        return replace(data, test=data.test.take(np.arange(7)))
+
+    studies = tiny(left_out=("ann", "bob"), seeds=(4,))
+    found = study("digits", "gru", data, studies, lambda *_: None, without)
+    assert asked == [run["speaker"] for run in found["left_out"]] == ["ann", "bob"]
+    assert [run["seed"] for run in found["runs"]] == [4]
+    assert all(
+        run["test"] * 7 == pytest.approx(round(run["test"] * 7)) for run in found["left_out"]
+    )
+
+
 def test_the_command_trains_what_is_missing_and_makes_tables(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(cli, "read", lambda path=None: tiny(cells=("additive", "gru")))
     output, docs = tmp_path / "acc", tmp_path / "docs"
