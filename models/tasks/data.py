@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -207,12 +207,18 @@ def without_validation(task: TaskData) -> TaskData:
     lengths = [part.lengths for part in parts if part.lengths is not None]
     y_lengths = [part.y_lengths for part in parts if part.y_lengths is not None]
     joined = Part(
-        np.concatenate([part.features for part in parts]),
+        _joined([part.features for part in parts]),
         np.concatenate([part.y for part in parts]),
         np.concatenate(lengths) if lengths else None,
         np.concatenate(y_lengths) if y_lengths else None,
     )
     return replace(task, train=joined, validation=joined.take(np.arange(0)))
+
+
+def _joined(arrays: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Sequences one below the other, 0 beyond the steps that an array has."""
+    longest = max(array.shape[1] for array in arrays)
+    return np.concatenate([np.pad(a, ((0, 0), (0, longest - a.shape[1]), (0, 0))) for a in arrays])
 
 
 def folds(task: TaskData, count: int) -> list[TaskData]:

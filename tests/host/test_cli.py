@@ -89,7 +89,7 @@ def test_info_names_what_there_is(capsys):
     [
         (lambda a: ["absent.safetensors", a[1]], "absent.safetensors"),
         (lambda a: [a[0], "absent.npz"], "absent.npz"),
-        (lambda a: [a[0], "digits.csv"], "adding, text or a path ending in .npz"),
+        (lambda a: [a[0], "digits.csv"], "text or a path ending in .npz"),
         (lambda a: [a[1], a[1]], "d.npz"),
         (lambda a: [*a, "--lanes", "1000000000"], "from 12 to 252, not 1000000000"),
         (lambda a: [*a, "--lanes", "14"], "lanes must be a multiple of 4 from 12 to 252, not 14"),

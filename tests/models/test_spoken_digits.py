@@ -2,7 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 
+from models import evaluate
+from models import train as training
+from models.file import load
 from models.log_mel import log_mel
 from models.tasks import spoken_digits
 from models.tasks.data import TaskError
@@ -168,3 +172,40 @@ def test_a_pass_takes_every_sequence_once_in_batches_of_like_lengths(folder):
     )
     padded = sum(one.x.shape[0] * one.x.shape[1] for one in found)
     assert padded < 1.4 * part.lengths.sum() < len(part) * part.x.shape[1]
+
+
+def test_they_train_from_the_command_line_on_bent_recordings(folder, tmp_path, capsys, monkeypatch):
+    torch.set_num_threads(1)
+    output = tmp_path / "s.safetensors"
+    arguments = ["spoken-digits", "--data", str(folder), "--output", str(output)]
+    budget = ["--epochs", "4", "--units", "16", "--no-compiled", "--learning-rate", "0.02"]
+    seen = []
+    whole = spoken_digits.batches
+
+    def watched(part, size, rng):
+        for batch in whole(part, size, rng):
+            seen.append(batch)
+            yield batch
+
+    monkeypatch.setattr(spoken_digits, "batches", watched)
+    assert training.main([*arguments, *budget]) == 0
+    assert "bit for bit" in capsys.readouterr().out
+    task = spoken_digits.load(folder)
+    assert len(seen) == 4 * -(-len(task.train) // 64)
+    assert not any((x[:5] == task.train.x[0, :5]).all() for batch in seen for x in batch.x)
+    evaluation = ["spoken-digits", "--data", str(folder)]
+    assert evaluate.main([str(output), *evaluation]) == 0
+    assert "agree              yes" in capsys.readouterr().out
+    assert evaluate.main([str(output), *evaluation, "--left-out", "eve"]) == 2
+    assert "left_out must be one of ann, bob, not 'eve'" in capsys.readouterr().err
+    assert evaluate.main([str(output), "digits", "--left-out", "ann"]) == 2
+    assert "left out of spoken digits only" in capsys.readouterr().err
+
+
+def test_what_listens_trains_by_name(folder, tmp_path):
+    output = tmp_path / "w.safetensors"
+    arguments = ["spoken-digits-stream", "--data", str(folder), "--output", str(output)]
+    budget = ["--epochs", "1", "--units", "8", "--no-compiled"]
+    assert training.main([*arguments, *budget]) == 0
+    network = load(output)
+    assert network.spec.outputs == 11 and network.spec.labels[-1] == "background"

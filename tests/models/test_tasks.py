@@ -8,6 +8,7 @@ import pytest
 from models.tasks import adding, arrays, digits
 from models.tasks.data import (
     Part,
+    TaskData,
     TaskError,
     check_value_range,
     folds,
@@ -248,3 +249,17 @@ def test_float_targets_out_of_reach_are_refused_with_a_way_out():
     check_value_range(np.array([100.0]), 3)
     with pytest.raises(TaskError, match=r"\[-8, 8\] at hb = 7.*divide y by 3.12"):
         check_value_range(np.array([1.0, -20.0]), 7)
+
+
+def test_parts_of_unequal_lengths_are_joined_for_training():
+    rng = np.random.default_rng(0)
+
+    def part(count, steps):
+        return Part(rng.normal(size=(count, steps, 2)), np.arange(count), np.full(count, steps))
+
+    train, validation = part(3, 5), part(2, 8)
+    task = TaskData("t", train, validation, train, normalise(train), "class", 3)
+    joined = without_validation(task).train
+    assert joined.x.shape == (5, 8, 2) and joined.lengths.tolist() == [5, 5, 5, 8, 8]
+    assert np.array_equal(joined.x[:3, :5], train.x) and not joined.x[:3, 5:].any()
+    assert np.array_equal(joined.x[3:], validation.x)

@@ -18,7 +18,7 @@ from models.file import load
 from models.golden import GoldenModel
 from models.qat import from_network
 from models.random_networks import random_network
-from models.tasks import adding, digits
+from models.tasks import adding, digits, named
 from models.tasks.data import Part, TaskError, without_validation
 from models.training import Settings, answers, batches, fit, measure, run
 
@@ -298,7 +298,7 @@ def test_data_of_another_network_are_refused(network, part, message):
     [
         (["none.safetensors", "digits"], "cannot be read"),
         ([ZOO, "adding"], "8 features, not 2"),
-        ([ZOO, "letters"], "digits, digits-pixels, digit-strings, adding, text or an .npz"),
+        ([ZOO, "letters"], f"{named.LISTED} or an .npz"),
     ],
 )
 def test_evaluate_refuses(arguments, message, capsys):
