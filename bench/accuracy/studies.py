@@ -52,7 +52,8 @@ class Task:
         H of each layer of cells that have others.
     trials : int or None
     seeds : tuple of int
-        Other than those of all tasks.
+    input_scale : tuple of float
+        Other than those of all studies.
     left_out : tuple of str
         Speakers, for each of whom one more network is trained on the others and tested on theirs.
     shift, dropout, readout_scale, freeze_scales, input_planes, recurrent_planes, readout_planes
@@ -74,6 +75,7 @@ class Task:
     units_of: dict[str, tuple[int, ...]] = field(default_factory=dict)
     trials: int | None = None
     seeds: tuple[int, ...] = ()
+    input_scale: tuple[float, ...] = ()
     shift: float = 0.0
     dropout: float = 0.0
     left_out: tuple[str, ...] = ()

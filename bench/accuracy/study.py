@@ -74,7 +74,9 @@ def study(
         choice = Choice(
             trial.suggest_float("learning_rate", *studies.learning_rate, log=True),
             trial.suggest_float("weight_decay", *studies.weight_decay, log=True),
-            trial.suggest_float("input_scale", *studies.input_scale, log=True),
+            trial.suggest_float(
+                "input_scale", *(task.input_scale or studies.input_scale), log=True
+            ),
             trial.suggest_float("own", *studies.own[cell]),
         )
         told = reporter(f"trial {trial.number + 1}")
