@@ -8,7 +8,6 @@ import numpy as np
 
 from models.wav import write_wav
 
-FSDD = Path(__file__).resolve().parents[3] / "shared" / "data" / "fsdd" / "recordings"
 RATE = 8000
 
 

@@ -12,7 +12,8 @@ from models.tasks import spoken_digits
 from models.tasks.data import TaskError
 from models.tasks.speech_augment import Bending, augment, batches
 from models.wav import read_wav, write_wav
-from tests.models.speech import FSDD, write_recordings
+from tests.models.speech import write_recordings
+from tests.shared_data import FSDD
 
 needs_recordings = pytest.mark.skipif(
     not FSDD.is_dir(), reason=f"the Free Spoken Digit Dataset is not at {FSDD}"
