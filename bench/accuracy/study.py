@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -29,6 +30,17 @@ TIE = 1e-3
 def trainings(task: Task, studies: Studies) -> tuple[int, int]:
     """How many networks a study trains: in trials, and in full."""
     return task.trials or studies.trials, len(task.seeds or studies.seeds) + len(task.left_out)
+
+
+def _middle(studies: Studies, task: Task, cell: str) -> dict[str, float]:
+    """The middle of every range: what is tried first."""
+    by_logarithm = {
+        "learning_rate": studies.learning_rate,
+        "weight_decay": studies.weight_decay,
+        "input_scale": task.input_scale or studies.input_scale,
+    }
+    middle = {name: math.sqrt(low * high) for name, (low, high) in by_logarithm.items()}
+    return {**middle, "own": sum(studies.own[cell]) / 2}
 
 
 def study(
@@ -89,6 +101,7 @@ def study(
         # Few sequences give few accuracies: of equal ones the lower loss is the better.
         return value - better(measure) * TIE * loss
 
+    tuning.enqueue_trial(_middle(studies, task, cell))
     tuning.optimize(objective, n_trials=count)
     chosen = Choice(**tuning.best_params)
     runs = []

@@ -151,6 +151,10 @@ def test_a_study_chooses_by_validation_alone(data):
     assert two["runs"][0]["integer"]["sequences"] == 50
     assert all(run["agree"] and run["integer"]["sequences"] == 450 for run in one["runs"])
     assert [run["seed"] for run in one["runs"]] == [0, 1]
+    first = {key: round(one["trials"][0][key], 6) for key in one["chosen"]}
+    assert first == {
+        "learning_rate": 0.004472, "weight_decay": 0.017321, "input_scale": 2.0, "own": 0.4
+    }  # fmt: skip
     assert len(one["trials"]) == 2 and optuna.logging.get_verbosity() == optuna.logging.WARNING
 
 
