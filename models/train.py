@@ -114,19 +114,21 @@ DEFAULTS: dict[str, tuple[Model, Settings, int]] = {
         100,
     ),
     "adding": (Model(units=(32,)), Settings(learning_rate=2e-3, epochs=40), 50),
-    # Frozen scales: rows that jump by factors of two cost 0.15 bits a character.
+    # Text: one feature of many is not 0, so its weights must be large. Powers of two that jump cost
+    # bits, and so do those of weights that know nothing yet: frozen, after a warm-up.
     "text": (
         Model(
             units=(128,),
             mode="every",
-            input_scale=4.0,
+            input_scale=12.0,
             readout_scale=2.0,
             inhibition_bias=0.6,
             freeze_scales=True,
             input_planes=2,
+            recurrent_planes=1,
             readout_planes=3,
         ),
-        Settings(epochs=20, compiled=True),
+        Settings(learning_rate=3e-3, epochs=8, warm_up=12, compiled=True),
         200,
     ),
     "arrays": (Model(), Settings(epochs=150, batch=32, weight_decay=0.1), 0),
