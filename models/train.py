@@ -392,7 +392,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.train_on == "all":
         if iterations:
             parser.error(f"--train-on is not for {kind}, whose batches are drawn fresh")
-        if options.keep != "last" and not options.sparsity:
+        if (options.keep or settings.keep) != "last" and not options.sparsity:
             parser.error(
                 "--train-on all leaves nothing to choose the best epoch by: give --keep last"
             )

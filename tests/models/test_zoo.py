@@ -6,11 +6,13 @@ import pytest
 import torch
 
 import models
-from models.evaluate import evaluate
+from models.evaluate import evaluate, load_part
 from models.file import load
 from models.golden import GoldenModel
 from models.golden_torch import TorchGoldenModel
+from models.marks import better, shown
 from models.tasks import digits
+from tests.shared_data import data_of
 
 ZOO = Path(models.__file__).parent / "zoo"
 #: File: theta, and the accuracy and the events a step that it must at least and at most have.
@@ -30,10 +32,39 @@ def network(name):
     return load(ZOO / f"{name}.safetensors")
 
 
+#: Of other tasks: inputs, units, outputs, readout, and what the test part must give (at least; of
+#: bits, at most).
+OTHERS = {
+    "digits-pixels": (1, (64,), 10, "last", 0.98),
+    "spoken-digits": (32, (64,), 10, "sum", 0.98),
+    "spoken-digits-stream": (32, (64,), 11, "sum", 0.965),
+    "text": (65, (128,), 65, "every", 2.6),
+}
+
+
 def test_every_shipped_network_is_tested_and_described():
-    assert {path.stem for path in ZOO.glob("*.safetensors")} == set(PROMISED)
+    assert {path.stem for path in ZOO.glob("*.safetensors")} == {*PROMISED, *OTHERS}
     about = (ZOO / "README.md").read_text(encoding="utf-8")
-    assert all(f"`{name}.safetensors`" in about for name in PROMISED)
+    assert all(f"`{name}.safetensors`" in about for name in (*PROMISED, *OTHERS))
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_networks_of_other_tasks_are_as_good_as_they_are_said_to_be(name):
+    inputs, units, outputs, mode, promised = OTHERS[name]
+    network = load(ZOO / f"{name}.safetensors")
+    spec = network.spec
+    assert (spec.name, spec.task) == (name, name)
+    assert (spec.inputs, spec.units, spec.outputs, spec.readout.mode) == (
+        inputs, units, outputs, mode
+    )  # fmt: skip
+    assert spec.labels is not None and len(spec.labels) == outputs
+    result = evaluate(network, load_part(name, data_of(name)))
+    assert result.agree and result.integer == result.qat
+    sign = better(result.measure)
+    assert sign * result.integer >= sign * promised
+    about = (ZOO / "README.md").read_text(encoding="utf-8")
+    (row,) = [line for line in about.splitlines() if line.startswith(f"| `{name}.safetensors`")]
+    assert f"**{shown(result.measure, result.integer)}**" in row
 
 
 def test_it_is_a_digits_network(name, network):
