@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from tqdm import tqdm
@@ -39,16 +40,15 @@ _EXAMPLES = """examples:
 """
 
 #: Of --quick: nothing to judge a cell by, but all that happens in a study.
+FULL, QUICK = Path("build/bench/accuracy"), Path("build/bench/accuracy-quick")
 _QUICK_CELLS = ("additive", "gru")
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = bench_parser("accuracy", __doc__, _EXAMPLES)
-    parser.set_defaults(output=Path("build/bench/accuracy"))
+    parser.set_defaults(output=None)
     add = parser.add_argument
-    studies = read()
-    add("--tasks", nargs="+", choices=tuple(studies.tasks), metavar="TASK",
-        help=f"some of: {', '.join(studies.tasks)}")  # fmt: skip
+    add("--tasks", nargs="+", metavar="TASK", help=f"some of: {', '.join(read().tasks)}")
     add("--cells", nargs="+", choices=CELLS, metavar="CELL", help=f"some of: {', '.join(CELLS)}")
     add("--studies", type=Path, default=STUDIES, help="another studies.yaml")
     add("--text", type=Path, metavar="FILE", help="the text of the task text")
@@ -61,6 +61,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if options.quick and (options.docs or options.tasks or options.cells or options.tables):
         parser.error("--quick is a form of its own: without --docs, --tasks, --cells, --tables")
+    if options.output is None:
+        options.output = QUICK if options.quick else FULL
     return options
 
 
@@ -91,6 +93,8 @@ def _run(options: argparse.Namespace) -> int:
     found = stored(options.output)
     if not found:
         raise ValueError(f"{options.output}: holds no studies; train some first")
+    for old in (s for s in found if not _is_asked(s, studies)):
+        print(f"NOT AS IN {options.studies}: {old['task']}, {old['cell']} (train it again)")
     text = markdown(found) + "\n"
     print(text, end="")
     if options.docs is not None:
@@ -101,19 +105,37 @@ def _run(options: argparse.Namespace) -> int:
     return 1 if wrong else 0
 
 
+def _is_asked(found: dict[str, Any], studies: Studies) -> bool:
+    """Whether a stored study was made as the file says now."""
+    name = found["task"]
+    return name in studies.tasks and found["settings"] == studies.setup(name, found["cell"])
+
+
 def _train(options: argparse.Namespace, studies: Studies) -> None:
     of = {name: study.task or name for name, study in studies.tasks.items()}
+    for name in options.tasks or ():
+        if name not in of:
+            raise ValueError(f"{options.studies} has no study {name!r}; it has {', '.join(of)}")
     tasks = options.tasks or [
         n for n in of if of[n] not in named.NEEDY or _data(of[n], options) is not None
     ]
     # What cannot be loaded is better known before an hour of training.
-    loaded = {name: named.load(of[name], _data(of[name], options)) for name in tasks}
-    done = {(s["task"], s["cell"]) for s in stored(options.output)}
+    loaded = {}
+    for name in tasks:
+        task, data = studies.tasks[name], _data(of[name], options)
+        loaded[name] = named.load(of[name], data, task.length)
+        if task.retrain and loaded[name].fresh is not None:
+            raise ValueError(
+                f"{name}: retrain is not for {of[name]}, whose batches are drawn fresh"
+            )
+        for speaker in task.left_out:
+            _without(of[name], data, speaker)
+    done = {(s["task"], s["cell"]): s["settings"] for s in stored(options.output)}
     todo = [
         (name, cell)
         for name in tasks
         for cell in options.cells or studies.tasks[name].cells
-        if options.again or options.quick or (name, cell) not in done
+        if options.again or done.get((name, cell)) != studies.setup(name, cell)
     ]
     total = 0
     for name, _ in todo:

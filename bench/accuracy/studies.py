@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+import json
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
+from models.spec import READOUT_MODES
 from models.tasks import named
 
 __all__ = ["CELLS", "STUDIES", "Studies", "Task", "read"]
@@ -65,6 +67,8 @@ class Task:
         kept; otherwise validation chooses among the checks.
     cells : tuple of str
         Those that are compared.
+    length : int or None
+        T of adding.
     """
 
     units: tuple[int, ...]
@@ -88,6 +92,7 @@ class Task:
     retrain: bool = False
     cells: tuple[str, ...] = _PLAIN
     task: str | None = None
+    length: int | None = None
 
     def sizes(self, cell: str) -> tuple[int, ...]:
         """H of each layer of a cell's network."""
@@ -109,14 +114,74 @@ class Studies:
     own: dict[str, tuple[float, float]]
     tasks: dict[str, Task]
 
+    def setup(self, name: str, cell: str) -> dict[str, Any]:
+        """All that a study's figures depend on, as data: a stored one with another is another."""
+        task = self.tasks[name]
+        shown = asdict(replace(task, cells=(), units_of={}, units=task.sizes(cell)))
+        shown.update(trials=task.trials or self.trials, seeds=task.seeds or self.seeds)
+        ranges = {
+            "learning_rate": self.learning_rate,
+            "weight_decay": self.weight_decay,
+            "input_scale": task.input_scale or self.input_scale,
+            "own": self.own[cell],
+        }
+        more = {"sampler_seed": self.sampler_seed, "tuning_seed": self.tuning_seed}
+        given = {**shown, "ranges": ranges, "batch": self.batch, **more}
+        return cast(dict[str, Any], json.loads(json.dumps(given)))
+
 
 def _known(what: str, data: Any, kind: type) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise ValueError(f"{what} must be a mapping, not {data!r}")
-    names = {f.name for f in fields(kind)}
-    if unknown := sorted(set(data) - names):
+    names = {f.name: f for f in fields(kind)}
+    if unknown := sorted(set(data) - set(names)):
         raise ValueError(f"{what} has an unknown key {unknown[0]!r}; known: {', '.join(names)}")
+    for name, f in names.items():
+        if name not in data and f.default is MISSING and f.default_factory is MISSING:
+            raise ValueError(f"{what} lacks the key {name!r}")
     return {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+
+
+def _integers(what: str, values: Any, low: int = 1) -> None:
+    if not isinstance(values, tuple) or not all(type(v) is int and v >= low for v in values):
+        raise ValueError(f"{what} must be a list of integers of at least {low}, not {values!r}")
+
+
+def _range(what: str, values: Any, above: float) -> None:
+    if (
+        not isinstance(values, tuple)
+        or len(values) != 2
+        or not all(isinstance(v, int | float) for v in values)
+        or not above <= values[0] <= values[1]
+    ):
+        raise ValueError(f"{what} must be two numbers in order, from {above:g}, not {values!r}")
+
+
+def _task(name: str, given: Any) -> Task:
+    settings = _known(name, given, Task)
+    wanted = settings.get("task") or name
+    if wanted not in named.TASKS:
+        raise ValueError(f"there is no task {wanted!r}; there are {named.LISTED}")
+    units_of = settings.get("units_of", {})
+    if not isinstance(units_of, dict):
+        raise ValueError(f"{name}: units_of must be a mapping, not {units_of!r}")
+    settings["units_of"] = {c: tuple(u) if isinstance(u, list) else u for c, u in units_of.items()}
+    task = Task(**settings)
+    for cell in (*task.cells, *task.units_of):
+        if cell not in CELLS:
+            raise ValueError(f"{name}: no cell {cell!r}; there are {', '.join(CELLS)}")
+    for units in (task.units, *task.units_of.values()):
+        _integers(f"{name}: units", units)
+    counts = (task.steps, task.checks, *(() if task.trials is None else (task.trials,)))
+    _integers(f"{name}: steps, checks and trials", counts)
+    _integers(f"{name}: seeds", task.seeds, 0)
+    if task.mode not in READOUT_MODES:
+        raise ValueError(f"{name}: mode must be one of {', '.join(READOUT_MODES)}")
+    if not 0 < task.tuning <= 1 or not 0 <= task.warm_up < 1:
+        raise ValueError(f"{name}: tuning must be in (0, 1], and warm_up in [0, 1)")
+    if task.input_scale:
+        _range(f"{name}: input_scale", task.input_scale, 1e-6)
+    return task
 
 
 def read(path: Path = STUDIES) -> Studies:
@@ -125,24 +190,22 @@ def read(path: Path = STUDIES) -> Studies:
     Raises
     ------
     ValueError
-        Naming the file, and what in it is unknown, missing or no cell or task.
+        Naming the file, and what in it is unknown, missing, no cell or task, or out of range.
     """
     try:
         data = _known("the file", yaml.safe_load(path.read_text(encoding="utf-8")), Studies)
-        tasks = {}
-        for name, given in data["tasks"].items():
-            settings = _known(name, given, Task)
-            if (wanted := settings.get("task", name)) not in named.TASKS:
-                raise ValueError(f"there is no task {wanted!r}; there are {named.LISTED}")
-            settings["units_of"] = {c: tuple(u) for c, u in settings.get("units_of", {}).items()}
-            task = Task(**settings)
-            for cell in (*task.cells, *task.units_of):
-                if cell not in CELLS:
-                    raise ValueError(f"{name}: no cell {cell!r}; there are {', '.join(CELLS)}")
-            tasks[name] = task
-        own = {cell: tuple(bounds) for cell, bounds in data["own"].items()}
+        if not isinstance(data["tasks"], dict) or not isinstance(data["own"], dict):
+            raise ValueError("tasks and own must be mappings")
+        tasks = {name: _task(name, given) for name, given in data["tasks"].items()}
+        own = {c: tuple(b) if isinstance(b, list) else b for c, b in data["own"].items()}
         if missing := sorted({c for task in tasks.values() for c in task.cells} - own.keys()):
             raise ValueError(f"own must have a range for each cell, but has none for {missing[0]}")
+        for cell, bounds in own.items():
+            _range(f"own: {cell}", bounds, 0.0)
+        for key in ("learning_rate", "weight_decay", "input_scale"):
+            _range(key, data[key], 1e-9)
+        _integers("seeds", data["seeds"], 0)
+        _integers("trials and batch", (data["trials"], data["batch"]))
         return Studies(**{**data, "own": own, "tasks": tasks})
-    except (yaml.YAMLError, AttributeError, TypeError, KeyError, ValueError) as error:
+    except (yaml.YAMLError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: {error}") from error

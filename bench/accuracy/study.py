@@ -14,7 +14,7 @@ import torch
 from optuna.study import StudyDirection
 
 from bench.accuracy.run import Choice, result, train
-from bench.accuracy.studies import Studies, Task
+from bench.accuracy.studies import CELLS, Studies, Task
 from bench.record import machine
 from models.marks import better, measure_name
 from models.tasks.data import TaskData, without_validation
@@ -32,15 +32,12 @@ def trainings(task: Task, studies: Studies) -> tuple[int, int]:
     return task.trials or studies.trials, len(task.seeds or studies.seeds) + len(task.left_out)
 
 
-def _middle(studies: Studies, task: Task, cell: str) -> dict[str, float]:
+def _middle(ranges: dict[str, list[float]]) -> dict[str, float]:
     """The middle of every range: what is tried first."""
-    by_logarithm = {
-        "learning_rate": studies.learning_rate,
-        "weight_decay": studies.weight_decay,
-        "input_scale": task.input_scale or studies.input_scale,
+    return {
+        name: (low + high) / 2 if name == "own" else math.sqrt(low * high)
+        for name, (low, high) in ranges.items()
     }
-    middle = {name: math.sqrt(low * high) for name, (low, high) in by_logarithm.items()}
-    return {**middle, "own": sum(studies.own[cell]) / 2}
 
 
 def study(
@@ -72,6 +69,8 @@ def study(
     """
     task = studies.tasks[name]
     count, _ = trainings(task, studies)
+    setup = studies.setup(name, cell)
+    ranges = setup["ranges"]
     measure = measure_name(data.validation.asks, data.target)
     sampler = optuna.samplers.TPESampler(seed=studies.sampler_seed)
     direction = StudyDirection.MAXIMIZE if better(measure) > 0 else StudyDirection.MINIMIZE
@@ -84,12 +83,10 @@ def study(
 
     def objective(trial: optuna.Trial) -> float:
         choice = Choice(
-            trial.suggest_float("learning_rate", *studies.learning_rate, log=True),
-            trial.suggest_float("weight_decay", *studies.weight_decay, log=True),
-            trial.suggest_float(
-                "input_scale", *(task.input_scale or studies.input_scale), log=True
-            ),
-            trial.suggest_float("own", *studies.own[cell]),
+            trial.suggest_float("learning_rate", *ranges["learning_rate"], log=True),
+            trial.suggest_float("weight_decay", *ranges["weight_decay"], log=True),
+            trial.suggest_float("input_scale", *ranges["input_scale"], log=True),
+            trial.suggest_float("own", *ranges["own"]),
         )
         told = reporter(f"trial {trial.number + 1}")
         _, history, seconds = train(
@@ -101,7 +98,7 @@ def study(
         # Few sequences give few accuracies: of equal ones the lower loss is the better.
         return value - better(measure) * TIE * loss
 
-    tuning.enqueue_trial(_middle(studies, task, cell))
+    tuning.enqueue_trial(_middle(ranges))
     tuning.optimize(objective, n_trials=count)
     chosen = Choice(**tuning.best_params)
     runs = []
@@ -128,7 +125,7 @@ def study(
         "cell": cell,
         "units": task.sizes(cell),
         "measure": measure,
-        "settings": asdict(task),
+        "settings": setup,
         "trials": tried,
         "chosen": asdict(chosen),
         "runs": runs,
@@ -157,7 +154,8 @@ def stored(folder: Path) -> list[dict[str, Any]]:
     for path in sorted(folder.glob("*.json")):
         try:
             study = json.loads(path.read_text(encoding="utf-8"))
-            study["task"], study["cell"], study["runs"][0]["test"]
+            study["task"], study["runs"][0]["test"], study["trials"][0]["validation"]
+            study["settings"]["steps"], study["chosen"]["own"], CELLS.index(study["cell"])
         except (ValueError, KeyError, TypeError, IndexError) as error:
             raise ValueError(f"{path}: holds no study: {error!r}") from error
         found.append(study)

@@ -87,7 +87,8 @@ def _left_out(studies: Sequence[dict[str, Any]]) -> list[str]:
     return [
         prose(
             "Trained on five speakers, tested on all recordings of the sixth, in %, with the "
-            f"settings chosen above and seed {studies[0]['left_out'][0]['seed']}:"
+            f"settings chosen above and seed {studies[0]['left_out'][0]['seed']}. (They were "
+            "chosen with some recordings of all six.)"
         ),
         "\n".join(
             (

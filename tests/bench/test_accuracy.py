@@ -15,6 +15,7 @@ from bench.accuracy.study import TIE, stored, study
 from bench.accuracy.tables import markdown, picture
 from models.qat import QuantizedNetwork
 from models.tasks import digits
+from models.training import History
 
 torch.set_num_threads(1)
 CHOICE = Choice(0.01, 0.01, 2.0, 1.0)
@@ -28,7 +29,7 @@ def data():
 def tiny(**changes):
     """Studies of digits that take a second each."""
     studies = read()
-    task = replace(studies.tasks["digits"], units=(6,), steps=12, checks=3, tuning=0.5)
+    task = replace(studies.tasks["digits"], units=(6,), steps=12, checks=3, tuning=0.5, trials=None)
     return replace(studies, trials=2, seeds=(0, 1), tasks={"digits": replace(task, **changes)})
 
 
@@ -44,12 +45,22 @@ def test_every_cell_has_as_many_trials_and_batches():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("tasks: {letters: {units: [4]}}", "no task 'letters'"),
+        ("tasks: {letters: {units: [4], mode: last, steps: 1, tuning: 1, checks: 1}}",
+         "no task 'letters'"),
         ("tasks: {digits: {units: [4], mode: last, steps: 1, tuning: 1, checks: 1, cells: [rnn]}}",
          "no cell 'rnn'"),
         ("tasks: {digits: {sizes: [4]}}", "unknown key 'sizes'"),
-        ("tasks: {digits: {units: [4]}}", "missing"),
-        ("tasks: 3", "no attribute"),
+        ("tasks: {digits: {units: [4]}}", "lacks the key 'mode'"),
+        ("", "lacks the key 'tasks'"),
+        ("tasks: {digits: {units: 64, mode: last, steps: 1, tuning: 1, checks: 1}}",
+         "units must be a list of integers of at least 1, not 64"),
+        ("tasks: {digits: {units: [4], mode: lost, steps: 1, tuning: 1, checks: 1}}", "mode must"),
+        ("tasks: {digits: {units: [4], mode: last, steps: -3, tuning: 1, checks: 1}}",
+         "of at least 1"),
+        ("tasks: {digits: {units: [4], mode: last, steps: 3, tuning: 7, checks: 1}}",
+         "tuning must"),
+        ("tasks: {}\nlearning_rate: [1, 0.1]", "two numbers in order"),
+        ("tasks: 3", "must be mappings"),
         ("tasks: [", "expected"),
     ],
 )  # fmt: skip
@@ -81,6 +92,12 @@ def test_every_cell_starts_as_its_choice_says(cell, data):
     assert scaled
     for a, b in scaled:
         assert torch.allclose(a, 2 * b)
+    if cell in ("gru", "lstm"):  # rows r, z, n, and i, f, g, o: the second are what holds
+        one_bias, other_bias = (dict(n.rnn.named_parameters()) for n in (one, other))
+        (name,) = [key for key in one_bias if "bias_ih" in key]
+        moved = one_bias[name] - other_bias[name]
+        assert torch.allclose(moved[6:12], torch.tensor(0.5)) and not moved[:6].any()
+        assert not moved[12:].any()
     # The constant of its own: a parameter, or how it computes.
     x = torch.from_numpy(data.test.x[:4])
     unscaled = build(cell, data, task, CHOICE)
@@ -95,6 +112,12 @@ def test_every_cell_starts_as_its_choice_says(cell, data):
         ]
         assert own, cell
     assert torch.equal(one.eval()(x).logits, unscaled.eval()(x).logits)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_all_cells_have_the_tasks_dropout(cell, data):
+    task = replace(tiny().tasks["digits"], dropout=0.25)
+    assert build(cell, data, task, CHOICE).dropout == 0.25
 
 
 def test_a_run_takes_its_share_of_batches(data, monkeypatch):
@@ -151,6 +174,7 @@ def test_a_study_chooses_by_validation_alone(data):
     assert two["runs"][0]["integer"]["sequences"] == 50
     assert all(run["agree"] and run["integer"]["sequences"] == 450 for run in one["runs"])
     assert [run["seed"] for run in one["runs"]] == [0, 1]
+    assert one["runs"][0]["integer"] != one["runs"][1]["integer"]  # other weights
     first = {key: round(one["trials"][0][key], 6) for key in one["chosen"]}
     assert first == {
         "learning_rate": 0.004472, "weight_decay": 0.017321, "input_scale": 2.0, "own": 0.4
@@ -171,6 +195,21 @@ def test_runs_train_on_the_validation_part_if_the_task_says_so(data, monkeypatch
     assert set(seen[:12]) == {1144}  # two trials of six batches
     assert set(seen[12:]) == {1347 if retrain else 1144} and len(seen) == 12 + 24
     assert (found["runs"][0]["validation"] is None) == retrain
+
+
+@pytest.mark.parametrize(("name", "sign"), [("accuracy", 1), ("error rate", -1)])
+def test_of_equal_trials_the_one_with_the_lower_loss_is_chosen(data, monkeypatch, name, sign):
+    losses = iter([0.9, 0.2])
+
+    def trained(*_, **__):
+        loss = next(losses, 0.5)
+        return None, History([loss], [loss], [0.75], 0), 1.0
+
+    monkeypatch.setattr("bench.accuracy.study.train", trained)
+    monkeypatch.setattr("bench.accuracy.study.result", lambda *_: {"test": 0.5})
+    monkeypatch.setattr("bench.accuracy.study.measure_name", lambda *_: name)
+    found = study("digits", "gru", data, tiny(), lambda *_: None)
+    assert found["chosen"] == {key: found["trials"][1][key] for key in found["chosen"]}
 
 
 def found_study(cell="gru", tests=(0.9, 0.95, 0.925), **more):
@@ -258,6 +297,40 @@ def test_a_folder_without_studies_is_refused(tmp_path, capsys, content, message)
     if content is not None:
         (tmp_path / "x.json").write_text(content)
     assert cli.main(["--tables", "--output", str(tmp_path)]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_a_study_that_was_made_otherwise_is_trained_again(tmp_path, capsys, monkeypatch):
+    output = tmp_path / "acc"
+    arguments = ["--tasks", "digits", "--cells", "gru", "--output", str(output)]
+    monkeypatch.setattr(cli, "read", lambda path=None: tiny(cells=("gru",), steps=6))
+    assert cli.main(arguments) == 0
+    monkeypatch.setattr(cli, "read", lambda path=None: tiny(cells=("gru",)))
+    assert cli.main(["--tables", "--output", str(output)]) == 0
+    assert "NOT AS IN" in capsys.readouterr().out
+    assert cli.main(arguments) == 0
+    assert "NOT AS IN" not in capsys.readouterr().out
+    assert stored(output)[0]["settings"]["steps"] == 12
+
+
+def test_quick_has_a_folder_of_its_own(monkeypatch):
+    assert cli._parse(["--quick"]).output != cli._parse([]).output
+
+
+@pytest.mark.parametrize(
+    ("changes", "arguments", "message"),
+    [
+        ({"left_out": ("eve",)}, ["--tasks", "digits"], "left out of spoken digits only"),
+        ({}, ["--tasks", "letters"], "has no study 'letters'; it has digits"),
+        ({"task": "digit-strings", "retrain": True}, ["--tasks", "digits"], "drawn fresh"),
+    ],
+)
+def test_what_cannot_be_is_known_before_training(
+    tmp_path, capsys, monkeypatch, changes, arguments, message
+):
+    monkeypatch.setattr(cli, "read", lambda path=None: tiny(**changes))
+    monkeypatch.setattr(cli, "study", None)  # not reached
+    assert cli.main([*arguments, "--output", str(tmp_path / "acc")]) == 1
     assert message in capsys.readouterr().err
 
 
