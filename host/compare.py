@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from host.device import Device
 from host.results import Result
 from models.golden import GoldenModel
-from models.marks import mark, measure_name
+from models.marks import check_mode, mark, measure_name
 from models.spec import FRACTION_BITS, NetworkSpec
-from models.tasks.data import Part
+from models.tasks.data import OneHot, Part
 
 #: Integers of any width, [C] or [T, C].
 Integers = NDArray[np.integer[Any]]
@@ -99,16 +99,13 @@ def compare(
     if len(part) == 0:
         raise ValueError("there must be at least one sequence to run")
     measure = measure_name(part.asks, spec.target)
-    if part.asks != "sequence" and spec.readout.mode != "every":
-        raise ValueError(
-            f"the data ask for a {part.asks}, so the network must answer at every step, but its "
-            f"readout's mode is {spec.readout.mode}"
-        )
-    x = part.features
+    check_mode(part.asks, spec.readout.mode)
+    # Features of a text are made when they are read, so they are read a few at a time.
+    x = part.x
     count = np.full(len(x), x.shape[1]) if part.lengths is None else part.lengths
     clock_hz = device.identify().clock_hz
     results: list[Result] = []
-    for result in device.run_many(row[:n] for row, n in zip(x, count, strict=True)):
+    for result in device.run_many(x[row][:n] for row, n in enumerate(count)):
         results.append(result)
         if progress is not None:
             progress(1)
@@ -175,7 +172,7 @@ class _Marks:
 
 
 def _golden(
-    model: GoldenModel, x: NDArray[Any], count: NDArray[np.int64]
+    model: GoldenModel, x: NDArray[Any] | OneHot, count: NDArray[np.int64]
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int32], int]]:
     network = model.network
     for start in range(0, len(x), _GOLDEN_BATCH):

@@ -26,7 +26,7 @@ except ImportError as error:
 
 from models.file import load
 from models.golden import GoldenModel
-from models.marks import mark, measure_name, shown
+from models.marks import check_mode, mark, measure_name, shown
 from models.network import Network, NetworkError
 from models.qat import from_network
 from models.spec import FRACTION_BITS
@@ -142,18 +142,22 @@ def evaluate(network: Network, part: Part, size: int = 256) -> Evaluation:
 
 
 def load_part(
+    network: Network,
     task: str,
     data: str | os.PathLike[str] | None = None,
     length: int | None = None,
     left_out: str | None = None,
     whole: bool = False,
 ) -> Part:
-    """The test part of a named task, or of an .npz file (or all its sequences)."""
+    """The test part of a named task, as the network reads it, or of an .npz file.
+
+    With whole, all sequences of the .npz file.
+    """
     if task.endswith(".npz"):
         return arrays.read(task) if whole else arrays.load(task).test
     if task not in named.TASKS:
         raise TaskError(f"the task must be {named.LISTED} or an .npz file, not {task!r}")
-    return named.load(task, data, length, left_out).test
+    return named.load(task, data, length, left_out, network.spec.labels).test
 
 
 def _check(network: Network, part: Part) -> None:
@@ -162,13 +166,9 @@ def _check(network: Network, part: Part) -> None:
         raise TaskError(f"x must have {spec.inputs} features, not {part.x.shape[2]}")
     try:
         measure_name(part.asks, spec.target)
+        check_mode(part.asks, spec.readout.mode)
     except ValueError as error:
         raise TaskError(str(error)) from error
-    if part.asks != "sequence" and spec.readout.mode != "every":
-        raise TaskError(
-            f"the data ask for a {part.asks}, so the network must answer at every step, but its "
-            f"readout's mode is {spec.readout.mode}"
-        )
     classes = part.y.dtype.kind == "i"
     if classes != (spec.target == "class"):
         raise TaskError(
@@ -208,7 +208,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         network = load(options.file)
         chosen = (options.task, options.data, options.length, options.left_out)
-        part = load_part(*chosen, whole=options.whole)
+        part = load_part(network, *chosen, whole=options.whole)
         result = evaluate(network, part)
         if options.json is not None:
             text = json.dumps({**asdict(result), "agree": result.agree}, indent=2) + "\n"

@@ -12,7 +12,17 @@ from numpy.typing import NDArray
 
 from models.tasks.data import Part
 
-__all__ = ["BLANK", "better", "collapse", "edits", "mark", "measure_name", "shown", "spelled"]
+__all__ = [
+    "BLANK",
+    "better",
+    "check_mode",
+    "collapse",
+    "edits",
+    "mark",
+    "measure_name",
+    "shown",
+    "spelled",
+]
 
 BLANK = 0
 """The class that a network answers between two characters of a string."""
@@ -53,6 +63,21 @@ def measure_name(asks: str, target: str) -> str:
         return _NAMES[asks, target]
     except KeyError:
         raise ValueError(f"a network with target {target!r} cannot answer a {asks}") from None
+
+
+def check_mode(asks: str, mode: str) -> None:
+    """Refuse a readout that answers once where more is asked for.
+
+    Raises
+    ------
+    ValueError
+        When there are targets for steps, or strings, and the mode is not "every".
+    """
+    if asks != "sequence" and mode != "every":
+        raise ValueError(
+            f"a {asks} is asked for, so the network must answer at every step, but its readout's "
+            f"mode is {mode}"
+        )
 
 
 def better(measure: str) -> int:

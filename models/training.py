@@ -16,7 +16,7 @@ from torch.nn import functional
 from models.float_network import Output, SequenceNetwork
 from models.gate import compiled
 from models.hold import movement
-from models.marks import BLANK, better, mark, measure_name
+from models.marks import BLANK, better, check_mode, mark, measure_name
 from models.tasks.data import Part
 
 __all__ = [
@@ -159,10 +159,7 @@ def check_asked(module: SequenceNetwork, part: Part) -> None:
         when strings are asked of a network whose answers are values.
     """
     measure_name(part.asks, module.target)
-    if part.asks != "sequence" and module.mode != "every":
-        raise ValueError(
-            f"the task asks for a {part.asks}: the readout's mode must be every, not {module.mode}"
-        )
+    check_mode(part.asks, module.mode)
 
 
 def batches(part: Part, size: int, rng: np.random.Generator, shift: float = 0.0) -> Iterable[Part]:

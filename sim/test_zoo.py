@@ -33,7 +33,7 @@ def shipped(path):
     """Return the network and its task's test part."""
     network = load(path)
     assert network.spec.task is not None, "a shipped network says what it was trained for"
-    return network, load_part(network.spec.task, data_of(network.spec.task))
+    return network, load_part(network, network.spec.task, data_of(network.spec.task))
 
 
 def computed_by_torch(network, part):

@@ -53,7 +53,7 @@ def add(commands: Commands) -> None:
 
 def _perform(options: argparse.Namespace) -> int:
     network = load(options.file)
-    part = _part(options).first(options.limit)
+    part = _part(network, options).first(options.limit)
     _check_data(network, part, options.task)
     done = 0
 
@@ -95,10 +95,10 @@ def _rows(
     ]  # fmt: skip
 
 
-def _part(options: argparse.Namespace) -> Part:
-    """Return the sequences behind a name or a path."""
+def _part(network: Network, options: argparse.Namespace) -> Part:
+    """Return the sequences behind a name or a path, as a network reads them."""
     if options.task in named.TASKS:
-        return named.load_chosen(options).test
+        return named.load_chosen(options, network.spec.labels).test
     if options.task.endswith(".npz"):
         return arrays.read(options.task)
     raise ValueError(f"DATA must be {named.LISTED} or a path ending in .npz, not {options.task!r}")

@@ -38,6 +38,7 @@ def load(
     data: str | os.PathLike[str] | None = None,
     length: int | None = None,
     left_out: str | None = None,
+    labels: tuple[str, ...] | None = None,
 ) -> TaskData:
     """A task of this repository, or the user's own arrays.
 
@@ -51,6 +52,8 @@ def load(
         T of adding and text; their defaults are 200 and 128.
     left_out : str, optional
         Of spoken digits: the speaker to test on.
+    labels : tuple of str, optional
+        Of the network that is to answer; text is told by them which character is which.
 
     Returns
     -------
@@ -61,8 +64,11 @@ def load(
     TaskError
         When the data cannot be read, are missing or not wanted, or there is no such task.
     """
-    if length is not None and name not in _LENGTHS:
-        raise TaskError(f"a length is for {' and '.join(_LENGTHS)} only")
+    if length is not None:
+        if name not in _LENGTHS:
+            raise TaskError(f"a length is for {' and '.join(_LENGTHS)} only")
+        if length < 1:
+            raise TaskError(f"a length must be at least 2, not {length}")
     if left_out is not None and _DATA.get(name or "") != _RECORDINGS:
         raise TaskError("a speaker can be left out of spoken digits only")
     if name is None:
@@ -79,7 +85,7 @@ def load(
         return adding.load(steps)
     if name == "text":
         assert data is not None
-        return text.load(data, steps)
+        return text.load(data, steps, labels)
     if name == "digit-strings":
         return digit_strings.load()
     if name == "spoken-digits":
@@ -110,6 +116,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def load_chosen(options: argparse.Namespace) -> TaskData:
+def load_chosen(options: argparse.Namespace, labels: tuple[str, ...] | None = None) -> TaskData:
     """The task that a command line with `task` and `add_options` asks for."""
-    return load(options.task, options.data, options.length, options.left_out)
+    return load(options.task, options.data, options.length, options.left_out, labels)

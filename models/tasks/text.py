@@ -110,7 +110,11 @@ class Alphabet:
         return Alphabet("".join(characters))
 
 
-def load(path: str | os.PathLike[str], length: int = DEFAULT_LENGTH) -> TaskData:
+def load(
+    path: str | os.PathLike[str],
+    length: int = DEFAULT_LENGTH,
+    labels: tuple[str, ...] | None = None,
+) -> TaskData:
     """A text file as a task.
 
     Parameters
@@ -118,6 +122,8 @@ def load(path: str | os.PathLike[str], length: int = DEFAULT_LENGTH) -> TaskData
     path : path of a text file in UTF-8
     length : int
         T of the sequences that are trained on, at least 2.
+    labels : tuple of str, optional
+        Of a network that reads the text: its alphabet, instead of the text's own.
 
     Returns
     -------
@@ -128,7 +134,8 @@ def load(path: str | os.PathLike[str], length: int = DEFAULT_LENGTH) -> TaskData
     Raises
     ------
     TaskError
-        When the file cannot be read, or is too short: each part must have a sequence.
+        When the file cannot be read, or is too short: each part must have a sequence. When it
+        has characters that the labels lack, and none of these stands for others.
     """
     if length < 2:
         raise TaskError(f"a length must be at least 2, not {length}")
@@ -146,9 +153,14 @@ def load(path: str | os.PathLike[str], length: int = DEFAULT_LENGTH) -> TaskData
             f"{path}: {len(text)} characters are too few: 5 % of them must be more than a "
             f"sequence of {length}"
         )
-    alphabet = Alphabet.of(pieces[0], pieces[1] + pieces[2])
+    if labels is None:
+        alphabet = Alphabet.of(pieces[0], pieces[1] + pieces[2])
+    else:
+        alphabet = Alphabet.from_labels(labels)
     if len(alphabet) < 2:
-        raise TaskError(f"{path}: must have at least 2 different characters, found {alphabet}")
+        raise TaskError(
+            f"{path}: must have at least 2 different characters, found {alphabet.characters!r}"
+        )
     symbols = len(alphabet)
     train, validation, test = (alphabet.encode(piece) for piece in pieces)
 

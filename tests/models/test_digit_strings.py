@@ -36,6 +36,21 @@ def test_parts_share_no_digit_and_are_the_same_again():
     one, two = digit_strings.load(8, 20), digit_strings.load(8, 20)
     assert np.array_equal(one.test.x, two.test.x) and len(one.test) == 20
     assert one.outputs == 11 and one.labels[0] == "-" and one.labels[10] == "9"
+
+    def pictures(part):
+        return {
+            x[place : place + 8].T.tobytes()
+            for x, length in zip(part.x, part.lengths, strict=True)
+            for place in range(length - 7)
+        }
+
+    source = digits.load()
+    for name in ("train", "validation", "test"):
+        for other in ("train", "validation", "test"):
+            known = {x.tobytes() for x in getattr(source, other).x}
+            found = known & pictures(getattr(one, name))
+            assert bool(found) == (name == other), (name, other)
+    assert pictures(one.fresh(np.random.default_rng(0), 20)) & {x.tobytes() for x in source.train.x}
     drawn = one.fresh(np.random.default_rng(0), 4)
     assert len(drawn) == 4 and drawn.y.min() >= 0 and drawn.y.max() <= 10
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from models import evaluate as evaluation
 from models import train as training
 from models.evaluate import evaluate
 from models.file import load as load_network
@@ -79,7 +80,7 @@ def test_labels_bring_the_alphabet_back():
     ("content", "length", "message"),
     [
         (b"abc" * 100, 128, "300 characters are too few"),
-        (b"a" * 9000, 16, "at least 2 different characters"),
+        (b"a" * 9000, 16, "at least 2 different characters, found 'a'"),
         (b"\xff\xfe" * 5000, 16, "must be a text in UTF-8"),
         (b"ab" * 5000, 1, "length must be at least 2, not 1"),
         (None, 16, "cannot be read"),
@@ -99,6 +100,8 @@ def test_texts_that_are_refused(tmp_path, content, length, message):
         (("text",), "text needs a text file as data, but was given none"),
         (("digits", "x.txt"), "digits comes with its data, but was given x.txt"),
         (("digits", None, 5), "a length is for adding and text only"),
+        (("adding", None, 0), "a length must be at least 2, not 0"),
+        (("digits", None, None, "theo"), "left out of spoken digits only"),
         (("poems",), "must be one of digits, .*, not 'poems'"),
         ((None,), "there must be a task"),
     ],
@@ -106,6 +109,27 @@ def test_texts_that_are_refused(tmp_path, content, length, message):
 def test_names_and_data_must_fit(arguments, message):
     with pytest.raises(TaskError, match=message):
         named.load(*arguments)
+
+
+def test_a_network_reads_another_text_by_its_own_alphabet(book, tmp_path):
+    task = text.load(book, 16)
+    other = tmp_path / "other.txt"
+    other.write_text("a lazy god." * 200)
+    read = text.load(other, 16, task.labels)
+    assert read.labels == task.labels and read.outputs == task.outputs
+    alphabet = Alphabet.from_labels(task.labels)
+    assert alphabet.decode(read.test.x.symbols[0]) in "a lazy god." * 200
+    other.write_text("the dog!" * 300)
+    with pytest.raises(TaskError, match="the alphabet has no '!'"):
+        text.load(other, 16, task.labels)
+
+
+def test_validation_sequences_have_a_thousand_steps_where_the_text_is_long(tmp_path):
+    path = tmp_path / "long.txt"
+    path.write_text(SENTENCE * 1200)
+    task = text.load(path, 16)
+    assert task.train.x.shape[1] == 16
+    assert task.validation.x.shape[1] == task.test.x.shape[1] == text.LONGEST
 
 
 def test_symbols_are_features_when_they_are_read():
@@ -130,6 +154,13 @@ def test_a_text_trains_from_the_command_line_and_is_exact(book, tmp_path, capsys
     network, task = load_network(output), text.load(book, 16)
     result = evaluate(network, task.test)
     assert result.agree and result.integer == test["integer"]
+    # A text of other characters is read by the network's alphabet, or refused.
+    other = tmp_path / "other.txt"
+    other.write_text("the dog!" * 300)
+    assert evaluation.main([str(output), "text", "--data", str(other), "--length", "16"]) == 2
+    assert "the alphabet has no '!'" in capsys.readouterr().err
+    other.write_text("the dog." * 300)
+    assert evaluation.main([str(output), "text", "--data", str(other), "--length", "16"]) == 0
     # Nothing but the last character: what a step shows must not come from the future.
     x = network.quantize(task.test.take(np.arange(1)).features)
     logits = GoldenModel(network).run(x).logits

@@ -58,7 +58,7 @@ def test_networks_of_other_tasks_are_as_good_as_they_are_said_to_be(name):
         inputs, units, outputs, mode
     )  # fmt: skip
     assert spec.labels is not None and len(spec.labels) == outputs
-    result = evaluate(network, load_part(name, data_of(name)))
+    result = evaluate(network, load_part(network, name, data_of(name)))
     assert result.agree and result.integer == result.qat
     sign = better(result.measure)
     assert sign * result.integer >= sign * promised
