@@ -24,9 +24,9 @@ import torch
 from bench.arguments import bench_parser, count, guarded, seed_value
 from bench.record import write
 from models.qat import prepare_qat
+from models.recipes import DEFAULTS, build, epochs_of
 from models.tasks import adding, digits
 from models.tasks.data import TaskData, folds
-from models.train import DEFAULTS, build, epochs_of
 from models.training import fit, measure
 
 FOLDS = 5

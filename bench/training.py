@@ -33,8 +33,8 @@ from bench.record import write
 from models.evaluate import evaluate
 from models.export import export
 from models.file import load
+from models.recipes import DEFAULTS, train
 from models.tasks import adding, digits
-from models.train import DEFAULTS, train
 from models.train import main as train_command
 from models.training import History, measure
 

@@ -62,8 +62,8 @@ class Settings:
         sequences are there to validate, the best epoch is partly the luckiest, and the more so
         the more a network's accuracy varies between epochs, as a sparse one's does.
     warm_up : int
-        Epochs in floating point before those of a quantized network (`models.train.train`), with a
-        cosine of their own. Its powers of two are then drawn from weights that know the task,
+        Epochs in floating point before those of a quantized network (`models.recipes.train`), with
+        a cosine of their own. Its powers of two are then drawn from weights that know the task,
         which matters where they stay as they are drawn.
     compiled : bool
         Take the time steps in compiled code (`models.gate.compiled`): several times faster, needs

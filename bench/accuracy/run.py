@@ -18,9 +18,9 @@ from models.family.egru import event_rate
 from models.float_network import AdditiveGatedNetwork, SequenceNetwork
 from models.marks import measure_name
 from models.qat import QuantizedNetwork
+from models.recipes import Model
+from models.recipes import build as build_additive
 from models.tasks.data import Part, TaskData
-from models.train import Model
-from models.train import build as build_additive
 from models.training import History, Settings, batches, fit, measure, run
 
 __all__ = ["Choice", "build", "result", "train"]

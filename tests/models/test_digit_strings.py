@@ -5,8 +5,8 @@ import torch
 
 from models.evaluate import evaluate
 from models.export import export
+from models.recipes import Model, train
 from models.tasks import digit_strings, digits
-from models.train import Model, train
 from models.training import Settings
 
 torch.set_num_threads(1)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from models import train as training
+from models import recipes
 from models.evaluate import evaluate
 from models.export import export
 from models.float_network import AdditiveGatedNetwork, Output
@@ -92,9 +92,9 @@ def tiny_task():
 
 def events(hold):
     task = tiny_task()
-    model = training.Model(units=(8,))
+    model = recipes.Model(units=(8,))
     settings = Settings(learning_rate=0.02, epochs=16, batch=32, hold=hold)
-    module, _ = training.train(task, model, settings)
+    module, _ = recipes.train(task, model, settings)
     result = evaluate(export(module), task.validation)
     assert result.agree and result.integer > 0.8
     return sum(result.events)
@@ -110,7 +110,7 @@ def test_the_weight_rises_and_only_epochs_with_all_of_it_are_kept():
     assert [settings.hold_in(epoch) for epoch in range(4)] == [1.5, 3.0, 3.0, 3.0]
     assert Settings(epochs=1, hold=3.0).hold_in(0) == 3.0
     task = tiny_task()
-    module = training.build(task, training.Model(units=(4,)))
+    module = recipes.build(task, recipes.Model(units=(4,)))
     # A learning rate so large that the first epoch is likely to be the best one.
     settings = Settings(learning_rate=1.0, epochs=8, hold=50.0)
     history = fit(module, lambda _: [task.train], 1, task.validation, settings)
@@ -125,7 +125,7 @@ def test_other_weights_are_refused(hold):
 
 def test_the_last_epoch_is_kept_where_that_is_asked_for():
     task = tiny_task()
-    module = training.build(task, training.Model(units=(4,)))
+    module = recipes.build(task, recipes.Model(units=(4,)))
     settings = Settings(learning_rate=1.0, epochs=5, keep="last")
     history = fit(module, lambda _: [task.train], 1, task.validation, settings)
     assert history.best == 4
