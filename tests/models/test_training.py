@@ -109,7 +109,7 @@ def test_a_warm_up_trains_real_weights_before_the_powers_of_two_are_drawn(monkey
         kinds.append((type(module).__name__, settings.epochs))
         return whole(module, epoch, count, validation, settings, report)
 
-    monkeypatch.setattr(training, "fit", watched)
+    monkeypatch.setattr(recipes, "fit", watched)
     module, history = recipes.train(
         task, model, settings, report=lambda number, _: told.append(number)
     )
