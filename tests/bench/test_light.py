@@ -77,6 +77,33 @@ def test_biases_start_at_how_often_words_come():
     assert float(bias.max()) == -float(bias.min())
 
 
+@pytest.mark.parametrize(
+    ("reached", "better"),
+    [(([9, 5, 8], [9, 7, 6]), 0), (([9, 7, 6], [9, 5, 8]), 1)],
+    ids=["first", "second"],
+)
+def test_one_hot_networks_take_the_rate_that_is_better_on_validation(monkeypatch, reached, better):
+    """By their best epochs, whose weights they keep, not by their last."""
+    corpus = read_corpus(VERSE, 15)
+    fitted = []
+
+    def fit(module, coding, train, validation, settings, report):
+        assert train is corpus.train and validation is corpus.validation
+        fitted.append((module, settings.learning_rate))
+        if len(fitted) > len(light.RATES):
+            return [4.0]  # the ternary one
+        module.readout.bias.data.fill_(len(fitted))
+        return reached[len(fitted) - 1]
+
+    monkeypatch.setattr(light, "fit", fit)
+    monkeypatch.setattr(light, "perplexity", lambda module, *_: module.readout.bias[0].item())
+    float_row, ternary_row = light.one_hot(corpus, LightModel(units=10), 0, lambda: None)
+    rate = light.RATES[better]
+    assert float_row.validation == ternary_row.validation == better + 1
+    assert float_row.note.startswith(f"learning rate {rate:g}, the better on validation of ")
+    assert [used for _, used in fitted] == [*light.RATES, rate]
+
+
 def test_a_device_that_differs_is_missed(small, tmp_path, monkeypatch, capsys):
     run = EngineRun("simulator", 4, 32, 1, 9.0, 2.0, 3.0, 99.0, 90.0)
     monkeypatch.setattr(light, "run_engine", lambda *_: run)
