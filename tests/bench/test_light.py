@@ -9,12 +9,13 @@ import pytest
 
 from bench import light
 from bench.light_engine import EngineRun, one_head
+from models.file import digest, load
 from models.float_network import AdditiveGatedNetwork
 from models.golden import GoldenModel
 from models.light_rnn import Settings
 from models.random_networks import random_inputs, random_network
 from models.train_words import LightModel
-from models.words import read_corpus
+from models.words import Table, read_corpus
 
 ROOT = Path(__file__).parents[2]
 VERSE = "the rose is red , the violet's blue ; the honey's sweet , and so are you . " * 40
@@ -55,7 +56,8 @@ def test_all_networks_are_measured_on_the_same_words(small, tmp_path):
     steps = found["engine"][0]["half_steps"]
     assert found["engine"][0]["input_events"] == pytest.approx(2 - 1 / steps)
     assert found["engine"][0]["cycles_one_head"] < found["engine"][0]["cycles"]
-    assert (output.parent / "light-network.safetensors").is_file()
+    network = load(output.parent / "light-network.safetensors")
+    assert Table.load(output.parent / "light-words.json").network == digest(network)
     text = (docs / "accuracy.md").read_text()
     assert "| LightRNN, ternary | 8 | " in text and "| simulator | " in text
 
