@@ -32,7 +32,7 @@ from bench.document import ACCURACY, add_docs_option, refresh
 from bench.light_engine import EngineRun, run_engine
 from bench.light_table import markdown
 from bench.record import write
-from models.file import save
+from models.file import digest, save
 from models.float_network import AdditiveGatedNetwork
 from models.light_rnn import Settings, fit, perplexity, settle
 from models.qat import prepare_qat
@@ -207,7 +207,7 @@ def _run(options: argparse.Namespace) -> int:
     network = named(trained, "light")
     folder = options.output.parent
     save(network, folder / "light-network.safetensors")
-    trained.table.save(folder / "light-words.json")
+    trained.table.trained(digest(network)).save(folder / "light-words.json")
     asked = corpus.test[: QUICK_DEVICE_WORDS if options.quick else DEVICE_WORDS]
     runs = [run_engine(where, network, trained.table, asked) for where in ("emulator", "simulator")]
     for run in runs:

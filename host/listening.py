@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from host.device import Device
+from host.errors import InputError
 from models.log_mel import BANDS, HOP_MS, RATE, WINDOW_MS, LogMel
 from models.network import Network, NetworkError
 from models.spotting import Detection, Detector, Windows, confidences
 
-__all__ = ["Listener", "as_frames", "check_network", "labels_of", "raw_samples"]
+__all__ = ["Listener", "as_frames", "check_length", "check_network", "labels_of", "raw_samples"]
 
 #: Of the digits it is -3.7.
 _LOWEST = -10.0
@@ -70,6 +71,29 @@ def check_network(network: Network, window: int) -> None:
         raise NetworkError(
             f"network {spec.name!r} takes at most {spec.max_steps} steps, or its sum leaves 32 "
             f"bits; a window has {window}"
+        )
+
+
+def check_length(samples: int, window: int) -> None:
+    """Refuse a sound that does not fill a window, of which nothing can be said.
+
+    Parameters
+    ----------
+    samples : int
+        Of the whole sound.
+    window : int
+        Frames.
+
+    Raises
+    ------
+    InputError
+        Saying what was expected and what was found.
+    """
+    shortest = (WINDOW_MS + (window - 1) * HOP_MS) * RATE // 1000
+    if samples < shortest:
+        raise InputError(
+            f"expected a sound of at least one window, {shortest} samples ({shortest / RATE:.3f} "
+            f"s), found {samples} ({samples / RATE:.3f} s)"
         )
 
 
@@ -140,7 +164,9 @@ class Listener:
 
         Raises
         ------
-        InputError, WrongNetwork, LinkError
+        InputError
+            When the sound ends before a window is full; otherwise as `Device.run_many`.
+        WrongNetwork, LinkError
             As `Device.run_many`.
         """
         spec = self._device.network.spec
@@ -161,3 +187,4 @@ class Listener:
             self.samples += len(piece)
             yield from self._windows.push(front.push(piece))
         yield from self._windows.push(front.finish())
+        check_length(self.samples, self._windows.window)

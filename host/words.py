@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from host.device import Device
 from host.errors import InputError
+from models.file import digest
 from models.golden import GoldenModel
 from models.network import Network
 from models.spec import FRACTION_BITS
@@ -47,6 +48,12 @@ class Check:
 def check_words(network: Network, table: Table) -> None:
     """Refuse a network that was not made for a table.
 
+    Parameters
+    ----------
+    network : Network
+    table : Table
+        One that names no network, fresh from training, is only known by its sizes.
+
     Raises
     ------
     InputError
@@ -60,6 +67,12 @@ def check_words(network: Network, table: Table) -> None:
             f"a table of side {table.side} needs a network with {wanted[0]} inputs, {wanted[1]} "
             f"outputs, readout every and target class; {spec.name!r} has {found[0]}, {found[1]}, "
             f"{found[2]} and {found[3]}"
+        )
+    mine = digest(network)
+    if table.network is not None and table.network != mine:
+        raise InputError(
+            f"expected the table of network {spec.name!r}, SHA-256 {mine}, found that of a network "
+            f"with SHA-256 {table.network}"
         )
 
 

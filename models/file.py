@@ -23,7 +23,15 @@ from models.network import LayerWeights, Network, Normalisation, ReadoutWeights
 from models.spec import MAX_FAN_IN, MAX_LAYERS, MAX_OUTPUTS, MAX_PLANES, NetworkError, NetworkSpec
 from models.writing import write_whole
 
-__all__ = ["FORMAT", "FORMAT_VERSION", "NetworkFileError", "check_path", "load", "save"]
+__all__ = [
+    "FORMAT",
+    "FORMAT_VERSION",
+    "NetworkFileError",
+    "check_path",
+    "digest",
+    "load",
+    "save",
+]
 
 FORMAT = "addgate-network"
 #: Of a file without orders, and of one that holds an order of each layer's units: readers that know
@@ -101,6 +109,14 @@ def load(path: str | os.PathLike[str]) -> Network:
         return _decode(data)
     except NetworkError as error:
         raise NetworkFileError(f"{source}: {error}") from error
+
+
+def digest(network: Network) -> str:
+    """SHA-256, in hexadecimal, over spec and tensors, as the network's file holds it.
+
+    Two networks have the same one only if their files are the same byte for byte.
+    """
+    return _digest(network.spec.to_yaml(), network.tensors())
 
 
 def _encode(network: Network) -> bytes:

@@ -30,6 +30,7 @@ __all__ = [
     "SpottingError",
     "Windows",
     "Word",
+    "check_truth",
     "confidences",
     "judge",
     "read_words",
@@ -39,6 +40,10 @@ __all__ = [
 BACKGROUND = "background"
 """Label of the class that is no word; a network need not have one."""
 _HEADER = ["start", "end", "label"]
+_FIRST_LINE = 2
+"""Of a list's words; its header stands before."""
+_ROUNDING = 1e-3
+"""Seconds that a list's times may be off, since they are written rounded."""
 
 
 class SpottingError(ValueError):
@@ -298,7 +303,7 @@ def read_words(path: str | os.PathLike[str]) -> list[Word]:
         found = ",".join(rows[0]) if rows else "nothing"
         raise SpottingError(f"{path}: expected the header {','.join(_HEADER)}, found {found}")
     words = []
-    for number, row in enumerate(rows[1:], 2):
+    for number, row in enumerate(rows[1:], _FIRST_LINE):
         try:
             start, end, label = float(row[0]), float(row[1]), row[2]
             good = len(row) == 3 and 0 <= start < end < math.inf
@@ -311,3 +316,41 @@ def read_words(path: str | os.PathLike[str]) -> list[Word]:
             )
         words.append(Word(start, end, label))
     return words
+
+
+def check_truth(
+    path: str | os.PathLike[str],
+    words: Sequence[Word],
+    labels: Sequence[str],
+    seconds: float | None = None,
+) -> None:
+    """Refuse a list of words that is not one of this network's labels or of this sound.
+
+    Parameters
+    ----------
+    path : path
+        Of the list, for the message.
+    words : sequence of Word
+        All of the list, as `read_words` gives them.
+    labels : sequence of str
+        The network's; `BACKGROUND` is no word, and never detected.
+    seconds : float, optional
+        Length of the sound, once it is known.
+
+    Raises
+    ------
+    SpottingError
+        Naming file and line, what was expected, and what was found.
+    """
+    known = [label for label in labels if label != BACKGROUND]
+    for line, word in enumerate(words, _FIRST_LINE):
+        if word.label not in known:
+            raise SpottingError(
+                f"{path}: line {line}: expected one of the network's labels, {', '.join(known)}, "
+                f"found {word.label!r}"
+            )
+        if seconds is not None and word.end > seconds + _ROUNDING:
+            raise SpottingError(
+                f"{path}: line {line}: expected words within the sound's {seconds:.3f} s, found "
+                f"{word.label!r} from {word.start:g} to {word.end:g} s"
+            )

@@ -25,7 +25,7 @@ except ImportError as error:
     raise ImportError(needed) from error
 
 from models.export import export
-from models.file import check_path, save
+from models.file import check_path, digest, save
 from models.float_network import AdditiveGatedNetwork
 from models.gate_kernel import KernelError
 from models.light_rnn import Round, Settings, fit, perplexity, settle
@@ -230,7 +230,8 @@ def _run(options: argparse.Namespace) -> int:
         trained = train(corpus, model, options.seed, report)
     network = named(trained, output.name)
     save(network, path)
-    trained.table.save(table_path)
+    # Whatever ends the program between the two, `host words` sees that they are no pair.
+    trained.table.trained(digest(network)).save(table_path)
     found = scores(trained, corpus)
     facts = {
         "words": {"table": len(trained.table.words), "train": len(corpus.train),

@@ -53,6 +53,7 @@ FORMAT = 1
 SHARES = (0.9, 0.05)
 """Of the training and the validation part, by position; the rest is the test part."""
 
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _TOKEN = re.compile(r"\w+(?:['’-]\w+)*|[^\w\s]")
 _CLOSING = set(".,;:!?)]}")
 _OPENING = set("([{")
@@ -101,6 +102,9 @@ class Table:
         Cell of each word, row * side + column; no two the same.
     lower : bool
         Texts are taken in small letters.
+    network : str, optional
+        `models.file.digest` of the network that was trained in these cells; none while it is not
+        yet.
 
     Raises
     ------
@@ -110,6 +114,7 @@ class Table:
     words: tuple[str, ...]
     cells: Int
     lower: bool = True
+    network: str | None = None
 
     def __post_init__(self) -> None:
         if len(self.words) < 2 or self.words[0] != UNKNOWN:
@@ -135,6 +140,11 @@ class Table:
         cell, count = np.unique(cells, return_counts=True)
         if count.max() > 1:
             raise TableError(f"a cell holds one word, but cell {cell[count.argmax()]} holds two")
+        if self.network is not None and not _DIGEST.fullmatch(self.network):
+            raise TableError(
+                "a table's network must be a SHA-256 of 64 hexadecimal digits, not "
+                f"{self.network!r}"
+            )
         cells.setflags(write=False)
         object.__setattr__(self, "cells", cells)
         object.__setattr__(self, "_ids", {word: number for number, word in enumerate(self.words)})
@@ -169,8 +179,12 @@ class Table:
         return found
 
     def placed(self, cells: ArrayLike) -> Table:
-        """The same words in other cells."""
-        return replace(self, cells=np.asarray(cells))
+        """The same words in other cells, in which no network was trained."""
+        return replace(self, cells=np.asarray(cells), network=None)
+
+    def trained(self, network: str) -> Table:
+        """The table of the network with that digest."""
+        return replace(self, network=network)
 
     def shuffled(self, seed: int) -> Table:
         """The same words in cells drawn at random, where training begins."""
@@ -226,6 +240,7 @@ class Table:
             "lower": self.lower,
             "words": list(self.words),
             "cells": self.cells.tolist(),
+            "network": self.network,
         }
         write_whole(path, json.dumps(facts, ensure_ascii=False) + "\n")
 
@@ -255,8 +270,11 @@ def _table(facts: Any) -> Table:
         raise TableError("cells must be a list of integers")
     if not isinstance(lower, bool):
         raise TableError(f"lower must be true or false, not {lower!r}")
+    network = facts.get("network")
+    if network is not None and not isinstance(network, str):
+        raise TableError(f"a table's network must be a SHA-256 as text, not {network!r}")
     try:
-        return Table(tuple(words), np.array(cells, np.int64), lower)
+        return Table(tuple(words), np.array(cells, np.int64), lower, network)
     except OverflowError as error:
         raise TableError(f"cells must fit 64 bits: {error}") from error
 

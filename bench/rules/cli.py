@@ -106,7 +106,7 @@ def _run(options: argparse.Namespace) -> int:
             climatology(task.train, task.test), task.test, book
         ),
     }
-    text = markdown(runs, baselines, rule_text(task.train, 1)) + "\n"
+    text = markdown(runs, baselines, rule_text(task.train, 1), task.test) + "\n"
     print(text, end="")
     write(
         options.output,

@@ -8,6 +8,7 @@ import numpy as np
 
 from bench.document import prose
 from bench.rules.runs import MARGIN, MISSING, WEIGHTS, Measures, Run
+from models.tasks.elnino import FIRST_YEAR, PAST, STEPS, TRAIN, VALIDATION, ForecastPart
 
 __all__ = ["markdown"]
 
@@ -25,7 +26,9 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def markdown(runs: Sequence[Run], baselines: dict[str, Measures], rule: str) -> str:
+def markdown(
+    runs: Sequence[Run], baselines: dict[str, Measures], rule: str, part: ForecastPart
+) -> str:
     """Return what was done, a table of the test part, and one of the same with gaps.
 
     Parameters
@@ -35,20 +38,26 @@ def markdown(runs: Sequence[Run], baselines: dict[str, Measures], rule: str) -> 
         Measures on the test part, by name.
     rule : str
         One of the rules, as text.
+    part : ForecastPart
+        The test part.
     """
+    begin = TRAIN + VALIDATION
+    # A forecast begins in each month but for the last ones, whose year would end after the data.
+    first, last = (FIRST_YEAR + month // 12 for month in (begin, begin + len(part) + STEPS - 2))
     seeds = sorted({run.seed for run in runs})
     kept = min(found.satisfied for run in runs for found in (run.projected, run.gaps_projected))
     what = (
-        f"Measured: mean over seeds {', '.join(map(str, seeds))} (least to greatest), 121 "
-        "forecasts of 12 months each from 2000 to 2010. *Satisfied*: forecasts that keep every "
-        "rule of their month; *robustness*: its mean; *projected*: the same forecasts moved by the "
-        f"teacher at test time, of which {100 * kept:.4g} % satisfy the rules. Pulls in training: "
+        f"Measured: mean over seeds {', '.join(map(str, seeds))} (least to greatest), "
+        f"{len(part)} forecasts of {STEPS} months each from {first} to {last}. *Satisfied*: "
+        "forecasts that keep every rule of their month; *robustness*: its mean; *projected*: the "
+        f"same forecasts moved by the teacher at test time, of which {100 * kept:.4g} % "
+        "satisfy the rules. Pulls in training: "
         f"the teacher's (STLnet's), weight {WEIGHTS['teacher']:g}, or what robustness lacks of the "
         f"margin, squared, weight {WEIGHTS['robustness']:g}; margin {MARGIN:g} °C."
     )
     gaps = (
-        f"The same networks where {100 * MISSING:g} % of the 24 past months, drawn at random, are "
-        "unknown and have the training mean in their place:"
+        f"The same networks where {100 * MISSING:g} % of the {PAST} past months, drawn at random, "
+        "are unknown and have the training mean in their place:"
     )
     ternary = [run for run in runs if run.agree is not None]
     agree = sum(bool(run.agree) for run in ternary)

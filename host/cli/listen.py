@@ -13,10 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from host.cli.common import EXIT_OK, Commands, add_device_command, count, open_device, print_facts
-from host.listening import Listener, as_frames, check_network, labels_of, raw_samples
+from host.errors import InputError
+from host.listening import (
+    Listener,
+    as_frames,
+    check_length,
+    check_network,
+    labels_of,
+    raw_samples,
+)
 from models.file import load
-from models.log_mel import HOP_MS
-from models.spotting import Detection, Detector, Rates, Windows, judge, read_words
+from models.log_mel import HOP_MS, RATE
+from models.spotting import Detection, Detector, Rates, Windows, check_truth, judge, read_words
 from models.wav import read_wav
 
 _EXAMPLES = """\
@@ -31,7 +39,9 @@ become confidences, averaged over some windows. docs/howto/keyword-spotting.md s
 
 Detections are CSV with a header: time (seconds, the end of the window that decided), label,
 confidence. With --truth, a list of the words (CSV: start,end,label in seconds), it ends with how
-many were found and with the false alarms an hour. With --json each is an object a line.
+many were found and with the false alarms an hour; the labels must be the network's, and the words
+lie within the sound. With --json each is an object a line. A sound shorter than a window is an
+error.
 """
 
 #: Windows taken before their answers are given: from a file, and from a live sound.
@@ -77,18 +87,24 @@ def _perform(options: argparse.Namespace) -> int:
         labels_of(network), options.smoothing, options.threshold, options.refractory
     )
     words = None if options.truth is None else read_words(options.truth)
-    live = options.sound == "-"
-    pieces = _live() if live else _recorded(options.sound)
+    # A file is read now, so that a bad one is refused before the device is opened.
+    samples = None if options.sound == "-" else _recorded(options.sound, window)
+    if words is not None:
+        known = None if samples is None else len(samples) / RATE
+        check_truth(options.truth, words, detector.labels, known)
+    pieces, ahead = (_live(), _AHEAD_LIVE) if samples is None else (_pieces(samples), _AHEAD_FILE)
     found = []
     with open_device(options, network=network) as device:
         listener = Listener(device, windows, detector)
         if not options.json:
             print("time,label,confidence", flush=True)
-        for detection in listener.listen(pieces, _AHEAD_LIVE if live else _AHEAD_FILE):
+        for detection in listener.listen(pieces, ahead):
             print(_line(detection, options.json), flush=True)
             if words is not None:
                 found.append(detection)
     if words is not None:
+        if samples is None:
+            check_truth(options.truth, words, detector.labels, listener.seconds)
         span = (window + (options.smoothing - 1) * hop) * HOP_MS / 1000
         _report(judge(found, words, listener.seconds, span), listener, options.json)
     return EXIT_OK
@@ -107,9 +123,17 @@ def _seconds(text: str) -> float:
     return value
 
 
-def _recorded(name: str) -> Iterator[NDArray[np.int16]]:
-    """The pieces of a file; it is read now, so that a bad one is refused before the device."""
+def _recorded(name: str, window: int) -> NDArray[np.int16]:
+    """The samples of a file, of a window of frames at least."""
     samples = read_wav(name)
+    try:
+        check_length(len(samples), window)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from error
+    return samples
+
+
+def _pieces(samples: NDArray[np.int16]) -> Iterator[NDArray[np.int16]]:
     return (samples[start : start + _PIECE] for start in range(0, len(samples), _PIECE))
 
 

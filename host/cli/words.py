@@ -17,6 +17,7 @@ from host.cli.common import (
     print_json,
     print_table,
 )
+from host.errors import InputError
 from host.words import WordDevice, check_words
 from models.file import load
 from models.words import Table, join
@@ -28,7 +29,8 @@ python -m host words words.safetensors words.json "my lord" --device simulator -
 """
 
 _DETAILS = """
-NETWORK and TABLE come from python -m models.train_words. A word is two half-steps: its row and its
+NETWORK and TABLE come from the same run of python -m models.train_words: the table holds the
+network's SHA-256, and that of another is refused. A word is two half-steps: its row and its
 column in the table. The first word of TEXT is not predicted, it only is what the others follow.
 Words that the table does not have are taken as <unk>. Every logit of both heads is compared with
 the golden model's.
@@ -61,7 +63,15 @@ def add(commands: Commands) -> None:
 
 def _perform(options: argparse.Namespace) -> int:
     network, table = load(options.network), Table.load(options.table)
-    check_words(network, table)
+    try:
+        check_words(network, table)
+    except InputError as error:
+        raise InputError(f"{options.network} and {options.table}: {error}") from error
+    if table.network is None:
+        raise InputError(
+            f"{options.table}: expected a table that says which network was trained with it, as "
+            "models.train_words writes it, found one that names none"
+        )
     if options.seed < 0:
         raise ValueError(f"--seed must be at least 0, not {options.seed}")
     ids = table.encode(options.text)

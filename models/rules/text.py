@@ -7,12 +7,14 @@
 A rule is a predicate, a rule in parentheses, or made of such by not, always[a,b], eventually[a,b],
 and, or, implies, until[a,b]. What stands behind a word of one operand is in parentheses or another
 such word; different words of two operands are kept apart by parentheses. Nothing is left to
-precedence, which other readers of the language may see otherwise.
+precedence, which other readers of the language may see otherwise. Rules stand within each other at
+most `MOST_NESTED` deep, in the text that is read and in the one that is written back.
 """
 
 from __future__ import annotations
 
 import re
+from itertools import accumulate
 from typing import NoReturn
 
 from models.rules.formula import (
@@ -28,7 +30,11 @@ from models.rules.formula import (
     Until,
 )
 
-__all__ = ["parse"]
+__all__ = ["MOST_NESTED", "parse"]
+
+MOST_NESTED = 100
+"""Pairs of parentheses within each other, and words of one operand. What reads, writes and measures
+rules calls itself a few times for each, and Python allows a thousand calls."""
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?P<word>[A-Za-z_]\w*)"
@@ -43,12 +49,20 @@ def parse(text: str) -> Formula:
     Raises
     ------
     RuleError
-        Where the text is no rule: what was expected, what was found, and at which character.
+        Where the text is no rule: what was expected, what was found, and at which character; or
+        where rules are nested deeper than `MOST_NESTED`.
     """
     reader = _Reader(text)
     formula = reader.rule()
     if reader.token:
         reader.fail("the end, or parentheses where different words meet")
+    # Written, it may have more parentheses than here, and must be a rule as well.
+    deepest = max(accumulate((sign == "(") - (sign == ")") for sign in str(formula)))
+    if deepest > MOST_NESTED:
+        raise RuleError(
+            f"expected rules at most {MOST_NESTED} deep within each other, found {deepest} when "
+            "fully in parentheses"
+        )
     return formula
 
 
@@ -58,6 +72,7 @@ class _Reader:
     def __init__(self, text: str) -> None:
         self.text, self.start, self.end = text, 0, 0
         self.token, self.kind = "", ""
+        self.nested = 0
         self.advance()
 
     def advance(self) -> str:
@@ -107,18 +122,32 @@ class _Reader:
 
     def operand(self) -> Formula:
         word = self.token
-        if word == "(":
-            self.advance()
-            formula = self.rule()
-            self.take(")")
-            return formula
-        if word not in ("not", "always", "eventually"):
+        if word not in ("(", "not", "always", "eventually"):
             return self.predicate()
+        self.nested += 1
+        if self.nested > MOST_NESTED:
+            raise RuleError(
+                f"expected rules at most {MOST_NESTED} deep within each other, found {word!r} at "
+                f"character {self.start + 1}, one deeper"
+            )
+        formula = self.parenthesis() if word == "(" else self.worded(word)
+        self.nested -= 1
+        return formula
+
+    def parenthesis(self) -> Formula:
+        self.take("(")
+        formula = self.rule()
+        self.take(")")
+        return formula
+
+    def worded(self, word: str) -> Formula:
+        """What a word of one operand makes of it."""
         self.advance()
         begin, end = (0, 0) if word == "not" else self.window()
         if self.token not in ("(", "not", "always", "eventually"):
             self.fail(f"'(' behind {word!r}")
-        inner = self.operand()
+        # Parentheses behind a word are no level of their own.
+        inner = self.parenthesis() if self.token == "(" else self.operand()
         if word == "not":
             return Not(inner)
         return (Always if word == "always" else Eventually)(begin, end, inner)

@@ -9,12 +9,13 @@ import pytest
 
 from bench import light
 from bench.light_engine import EngineRun, one_head
+from models.file import digest, load
 from models.float_network import AdditiveGatedNetwork
 from models.golden import GoldenModel
 from models.light_rnn import Settings
 from models.random_networks import random_inputs, random_network
 from models.train_words import LightModel
-from models.words import read_corpus
+from models.words import Table, read_corpus
 
 ROOT = Path(__file__).parents[2]
 VERSE = "the rose is red , the violet's blue ; the honey's sweet , and so are you . " * 40
@@ -55,7 +56,8 @@ def test_all_networks_are_measured_on_the_same_words(small, tmp_path):
     steps = found["engine"][0]["half_steps"]
     assert found["engine"][0]["input_events"] == pytest.approx(2 - 1 / steps)
     assert found["engine"][0]["cycles_one_head"] < found["engine"][0]["cycles"]
-    assert (output.parent / "light-network.safetensors").is_file()
+    network = load(output.parent / "light-network.safetensors")
+    assert Table.load(output.parent / "light-words.json").network == digest(network)
     text = (docs / "accuracy.md").read_text()
     assert "| LightRNN, ternary | 8 | " in text and "| simulator | " in text
 
@@ -75,6 +77,33 @@ def test_biases_start_at_how_often_words_come():
     np.testing.assert_allclose(module.readout.bias.softmax(0).detach(), expected, rtol=1e-6)
     bias = module.readout.bias.detach()
     assert float(bias.max()) == -float(bias.min())
+
+
+@pytest.mark.parametrize(
+    ("reached", "better"),
+    [(([9, 5, 8], [9, 7, 6]), 0), (([9, 7, 6], [9, 5, 8]), 1)],
+    ids=["first", "second"],
+)
+def test_one_hot_networks_take_the_rate_that_is_better_on_validation(monkeypatch, reached, better):
+    """By their best epochs, whose weights they keep, not by their last."""
+    corpus = read_corpus(VERSE, 15)
+    fitted = []
+
+    def fit(module, coding, train, validation, settings, report):
+        assert train is corpus.train and validation is corpus.validation
+        fitted.append((module, settings.learning_rate))
+        if len(fitted) > len(light.RATES):
+            return [4.0]  # the ternary one
+        module.readout.bias.data.fill_(len(fitted))
+        return reached[len(fitted) - 1]
+
+    monkeypatch.setattr(light, "fit", fit)
+    monkeypatch.setattr(light, "perplexity", lambda module, *_: module.readout.bias[0].item())
+    float_row, ternary_row = light.one_hot(corpus, LightModel(units=10), 0, lambda: None)
+    rate = light.RATES[better]
+    assert float_row.validation == ternary_row.validation == better + 1
+    assert float_row.note.startswith(f"learning rate {rate:g}, the better on validation of ")
+    assert [used for _, used in fitted] == [*light.RATES, rate]
 
 
 def test_a_device_that_differs_is_missed(small, tmp_path, monkeypatch, capsys):

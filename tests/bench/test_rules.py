@@ -106,13 +106,27 @@ def test_gaps_are_the_same_every_time_and_leave_the_targets(task):
     assert (part.x[part.x != -7.0] == task.test.x[part.x != -7.0]).all()
 
 
-def test_means_and_ranges_are_those_of_the_seeds():
+def test_the_text_says_how_many_forecasts_there_are_and_of_which_years(task):
+    found = Measures(1.0, 0.3, 2.0, 0.7)
+    made = [runs.Run("gru", "none", 0, None, 0, None, found, found, found, found)]
+    for rows, said in (
+        (121, "121 forecasts of 12 months each from 2000 to 2010. "),
+        (110, "110 forecasts of 12 months each from 2000 to 2010. "),
+        (109, "109 forecasts of 12 months each from 2000 to 2009. "),
+        (1, "1 forecasts of 12 months each from 2000 to 2000. "),
+    ):
+        text = tables.markdown(made, {}, "sst >= 0.0", task.test.take(np.arange(rows)))
+        assert said in " ".join(text.split())
+    assert len(task.test) == 121 and "of the 24 past months" in " ".join(text.split())
+
+
+def test_means_and_ranges_are_those_of_the_seeds(task):
     low, high = Measures(0.5, 0.1, 1.0, 0.5), Measures(1.0, 0.3, 2.0, 0.7)
     made = [
         runs.Run("gru", "none", seed, None, 0, None, found, found, found, found)
         for seed, found in enumerate((low, high))
     ]
-    text = tables.markdown(made, {"what came": high}, "sst >= 0.0")
+    text = tables.markdown(made, {"what came": high}, "sst >= 0.0", task.test)
     assert "| GRU, float | without | 75.0 % (50.0 to 100.0) | 0.20 (0.10 to 0.30) | " in text
     assert "| 1.500 (1.000 to 2.000) | 0.600 (0.500 to 0.700) |" in text
     assert "| what came | | 100.0 % | 0.30 | 2.000 | 0.700 | | |" in text

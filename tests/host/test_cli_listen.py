@@ -154,13 +154,14 @@ def test_json_has_an_object_a_line(place, heard):
 def test_with_the_truth_it_ends_with_the_rates(place, heard, tmp_path):
     network, samples = speaking(), sound()
     found = expected(network, samples)
+    wrong = "no" if found[1].label == "yes" else "yes"
     words = [
         Word(found[0].time - 0.2, found[0].time, found[0].label),  # a hit
-        Word(found[1].time - 0.05, found[1].time, "neither"),  # a wrong label
+        Word(found[1].time - 0.05, found[1].time, wrong),
     ]
     write_words(tmp_path / "t.csv", words)
     rates = judge(found, words, len(samples) / 8000, span=0.4)
-    assert rates.hits == 1 and rates.false_alarms > 0
+    assert rates.hits == rates.wrong == 1 and rates.false_alarms > 0
     arguments = [*place(network, samples), *SETTINGS, f"--truth={tmp_path / 't.csv'}"]
     _, lines, _ = heard(*arguments)
     report = dict(line.split("  ", 1) for line in lines[lines.index("") + 1 :])
@@ -183,9 +184,76 @@ def test_networks_without_labels_give_numbers(place, heard):
     assert {line.split(",")[1] for line in lines[1:]} <= {"0", "1", "2"} and len(lines) > 1
 
 
-def test_a_sound_shorter_than_a_window_gives_the_header_alone(place, heard):
-    status, lines, _ = heard(*place(speaking(), np.zeros(1000, np.int16)), *SETTINGS)
-    assert status == 0 and lines == ["time,label,confidence"]
+@pytest.fixture
+def live(place, heard, monkeypatch):
+    """A function that runs `listen` on samples from standard input."""
+
+    def run(samples, *more):
+        raw = io.BytesIO(samples.astype("<i2").tobytes())
+        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=raw))
+        return heard("-", place(speaking(), samples)[1], *SETTINGS, *more)
+
+    return run
+
+
+#: Samples of a window of 20 frames of 32 ms, 16 ms apart.
+SHORTEST = 19 * 128 + 256
+
+
+@pytest.mark.parametrize("size", [0, 1, 1000, SHORTEST - 1])
+def test_a_file_shorter_than_a_window_is_refused_before_a_device_is_opened(
+    place, heard, monkeypatch, size
+):
+    monkeypatch.setattr(Device, "open", staticmethod(lambda *_, **__: pytest.fail("opened")))
+    status, lines, said = heard(*place(speaking(), np.zeros(size, np.int16)), *SETTINGS)
+    assert status == 2 and not lines
+    assert "s.wav: expected a sound of at least one window, 2688 samples (0.336 s), " in said
+    assert f"found {size} ({size / 8000:.3f} s)" in said
+
+
+@pytest.mark.parametrize("size", [0, 1, 1000, SHORTEST - 1])
+def test_a_live_sound_that_ends_before_a_window_is_an_error(live, size):
+    status, lines, said = live(np.zeros(size, np.int16))
+    assert status == 2 and lines == ["time,label,confidence"]
+    assert f"expected a sound of at least one window, 2688 samples (0.336 s), found {size} " in said
+
+
+def test_a_sound_of_one_window_is_heard(place, heard, live, tmp_path):
+    samples = np.zeros(SHORTEST, np.int16)
+    write_words(tmp_path / "t.csv", [])
+    for status, lines, _ in (
+        heard(*place(speaking(), samples), *SETTINGS, f"--truth={tmp_path / 't.csv'}"),
+        live(samples, f"--truth={tmp_path / 't.csv'}"),
+    ):
+        assert status == 0 and "0.3 s, 1 windows" in " ".join(lines)
+
+
+@pytest.mark.parametrize("label", ["neither", "Yes", "background", "0"])
+def test_a_truth_of_other_labels_is_refused(place, heard, live, tmp_path, label):
+    truth = tmp_path / "t.csv"
+    write_words(truth, [Word(0.1, 0.2, "yes"), Word(0.3, 0.4, label)])
+    message = f"line 3: expected one of the network's labels, yes, no, found '{label}'"
+    for status, lines, said in (
+        heard(*place(speaking(), sound(1.0)), *SETTINGS, f"--truth={truth}"),
+        live(sound(1.0), f"--truth={truth}"),
+    ):
+        assert status == 2 and not lines and f"{truth}: {message}" in said
+
+
+def test_a_truth_that_goes_on_after_the_sound_is_refused(place, heard, live, tmp_path):
+    samples, truth = sound(2.0), tmp_path / "t.csv"
+    files = place(speaking(), samples)
+    long = f"{truth}: line 3: expected words within the sound's 2.000 s, found 'no' from 1.5 to "
+    for end in (2.002, 9.0):
+        write_words(truth, [Word(0.1, 0.2, "yes"), Word(1.5, end, "no")])
+        status, lines, said = heard(*files, *SETTINGS, f"--truth={truth}")
+        assert status == 2 and not lines and f"{long}{end:g} s" in said
+        # How long a live sound is shows when it has ended; what was detected stands.
+        status, lines, said = live(samples, f"--truth={truth}")
+        assert status == 2 and "" not in lines and f"{long}{end:g} s" in said
+    write_words(truth, [Word(1.5, 2.0005, "no")])  # rounded
+    assert heard(*files, *SETTINGS, f"--truth={truth}")[0] == 0
+    assert live(samples, f"--truth={truth}")[0] == 0
 
 
 @pytest.mark.parametrize(

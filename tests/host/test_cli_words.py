@@ -1,6 +1,7 @@
 """Words on devices: both heads of every half-step are exact, and a half-step is two events."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from host.device import Device
 from host.errors import InputError
 from host.words import WordDevice
 from models.export import export
-from models.file import save
+from models.file import digest, save
 from models.float_network import AdditiveGatedNetwork
 from models.golden import GoldenModel
 from models.light_rnn import Settings, fit
@@ -45,7 +46,7 @@ def learned():
 def files(learned, tmp_path):
     _, network, table = learned
     save(network, tmp_path / "n.safetensors")
-    table.save(tmp_path / "n.json")
+    table.trained(digest(network)).save(tmp_path / "n.json")
     return [str(tmp_path / "n.safetensors"), str(tmp_path / "n.json")]
 
 
@@ -185,6 +186,37 @@ def test_a_network_of_another_table_is_refused(files, tmp_path, capsys):
     assert "n.safetensors" in capsys.readouterr().err
 
 
+def changed(network):
+    """The same sizes, another bias."""
+    bias = network.readout.b.copy()
+    bias[0] += 1
+    return replace(network, readout=replace(network.readout, b=bias))
+
+
+def test_a_table_of_another_network_of_its_sizes_is_refused(learned, files, monkeypatch, capsys):
+    _, network, table = learned
+    other = changed(network)
+    save(other, files[0])
+    monkeypatch.setattr(Device, "open", staticmethod(lambda *_, **__: pytest.fail("opened")))
+    assert main(["words", *files, TEXT]) == 2
+    said = capsys.readouterr().err
+    assert f"{files[0]} and {files[1]}: expected the table of network 'verse'" in said
+    assert (
+        f"SHA-256 {digest(other)}, found that of a network with SHA-256 {digest(network)}" in said
+    )
+    monkeypatch.undo()
+    with Device.open("emulator", network=other) as device:
+        with pytest.raises(InputError, match="expected the table of network 'verse', SHA-256"):
+            WordDevice(device, table.trained(digest(network)))
+
+
+def test_a_table_that_names_no_network_is_refused(learned, files, capsys):
+    learned[2].save(files[1])
+    assert main(["words", *files, TEXT]) == 2
+    said = capsys.readouterr().err
+    assert f"{files[1]}: expected a table that says which network was trained with it" in said
+
+
 def test_numbers_that_are_no_words_are_refused(learned):
     _, network, table = learned
     with Device.open("emulator", network=network) as device:
@@ -205,7 +237,7 @@ def test_the_how_to_continues_a_text(learned, tmp_path, monkeypatch, capsys):
     _, network, table = learned
     (tmp_path / "build").mkdir()
     save(network, tmp_path / "build" / "words.safetensors")
-    table.save(tmp_path / "build" / "words.json")
+    table.trained(digest(network)).save(tmp_path / "build" / "words.json")
     monkeypatch.chdir(tmp_path)
     exec(program("words"), {})
     first, second = capsys.readouterr().out.splitlines()

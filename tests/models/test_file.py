@@ -1,13 +1,14 @@
 """The network file: what is written comes back, and anything altered is refused by name."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import safetensors.numpy
 
 from models import file
-from models.file import NetworkFileError, load, save
+from models.file import NetworkFileError, digest, load, save
 from models.network import NetworkError
 from models.random_networks import random_network
 
@@ -46,6 +47,13 @@ def test_one_network_has_one_sequence_of_bytes(tmp_path, network):
         save(network, tmp_path / f"{name}.safetensors")
     assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.safetensors", "b.safetensors"]
+
+
+def test_the_digest_of_a_network_is_its_files(path, network):
+    with safetensors.safe_open(path, "np") as opened:
+        assert digest(network) == digest(load(path)) == opened.metadata()["digest"]
+    renamed = replace(network, spec=replace(network.spec, name="another"))
+    assert digest(renamed) != digest(network)
 
 
 def test_other_readers_of_safetensors_can_open_it(path, network):

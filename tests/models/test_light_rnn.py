@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from models import light_rnn
 from models.float_network import AdditiveGatedNetwork
 from models.light_rnn import Settings, fit, perplexity, settle, streams, word_losses
 from models.qat import Planes, prepare_qat
@@ -155,6 +156,36 @@ def test_a_table_settles_when_few_words_move():
     words = classes(1000)
     _, history = settle(network(made), made, words, words, QUICK, rounds=4, few=1.01)
     assert len(history) == 1
+
+
+@pytest.mark.parametrize(
+    ("reached", "rounds", "best"),
+    [([9, 5, 7], 6, 1), ([9, 5, 5], 6, 1), ([9, 5, 7], 3, 1), ([9, 7, 5], 3, 2), ([5, 9], 6, 0)],
+)
+def test_the_best_rounds_table_and_weights_are_kept(monkeypatch, reached, rounds, best):
+    """However the rounds after it end."""
+    made = table()
+    trained_in = []
+
+    def train(module, coding, *_):
+        number = len(trained_in)
+        trained_in.append(coding.tokens(torch.arange(16)[None]))
+        torch.nn.init.constant_(module.readout.bias, number)
+        return [float(reached[number]) + 1, float(reached[number]), 99.0]
+
+    costs = WordLosses(*np.zeros((2, 16, 4)))
+    monkeypatch.setattr(light_rnn, "fit", train)
+    monkeypatch.setattr(light_rnn, "word_losses", lambda *_: costs)
+    monkeypatch.setattr(light_rnn, "reallocate", lambda now, _: now.shuffled(len(trained_in)))
+    module = network(made)
+    words = classes(40)
+    settled, history = settle(module, made, words, words, QUICK, rounds)
+    assert len(history) == len(reached) == len(trained_in)
+    assert set(module.readout.bias.tolist()) == {float(best)}
+    found = RowsAndColumns(settled).tokens(torch.arange(16)[None])
+    assert [torch.equal(found, one) for one in trained_in] == [
+        number == best for number in range(len(reached))
+    ]
 
 
 def test_a_quantized_network_learns_and_stays_on_the_grid():

@@ -13,6 +13,7 @@ from models.spotting import (
     SpottingError,
     Windows,
     Word,
+    check_truth,
     confidences,
     judge,
     read_words,
@@ -201,6 +202,17 @@ def test_spoilt_lists_of_words_are_refused(tmp_path, text, message):
     (tmp_path / "w.csv").write_text(text)
     with pytest.raises(SpottingError, match=f"w.csv: {message}"):
         read_words(tmp_path / "w.csv")
+
+
+def test_a_list_of_words_must_be_of_the_networks_labels_and_of_the_sound():
+    words = [Word(0.25, 0.5, "yes"), Word(1.0, 2.0, "no")]
+    labels = ("no", "yes", BACKGROUND)
+    check_truth("w.csv", words, labels)
+    check_truth("w.csv", words, labels, 2.0)
+    with pytest.raises(SpottingError, match="w.csv: line 3: .* labels, yes, maybe, found 'no'"):
+        check_truth("w.csv", words, ("yes", "maybe"))
+    with pytest.raises(SpottingError, match="w.csv: line 3: .* sound's 1.900 s, found 'no' from 1"):
+        check_truth("w.csv", words, labels, 1.9)
 
 
 # -- continuous sounds

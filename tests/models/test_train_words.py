@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.file import load
+from models.file import digest, load
 from models.golden import GoldenModel
 from models.qat import from_network
 from models.tokens import token_logits
@@ -30,6 +30,7 @@ def test_a_text_becomes_a_network_and_its_table(text, tmp_path, capsys):
     spec = network.spec
     assert (spec.inputs, spec.outputs, spec.readout.mode, spec.units) == (8, 8, "every", (12,))
     assert (spec.name, spec.task, len(table.words)) == ("verse", "words", 15)
+    assert table.network == digest(network)
     figures = json.loads((tmp_path / "new" / "verse.metrics.json").read_text())
     assert figures["parameters"] == 2 * 12 * 8 + 2 * 12 * 12 + 2 * 12 + 12 * 8 + 8
     assert 1 <= len(figures["rounds"]) <= 2 and len(figures["ternary"]) == 2
@@ -50,6 +51,27 @@ def test_the_same_seed_gives_the_same_files(text, tmp_path):
         assert main([text, *QUICK, "--seed", "3", "--output", str(output)]) == 0
         files.append([output.with_suffix(s).read_bytes() for s in (".safetensors", ".json")])
     assert files[0] == files[1]
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_an_interruption_leaves_no_pair_that_looks_like_one(text, tmp_path, monkeypatch, before):
+    """The table of the run before stays, or none."""
+    output = tmp_path / "verse"
+    if before:
+        assert main([text, *QUICK, "--output", str(output)]) == 0
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Table, "save", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        main([text, *QUICK, "--seed", "1", "--output", str(output)])
+    network = load(f"{output}.safetensors")
+    if before:
+        table = Table.load(f"{output}.json")
+        assert table.features == network.spec.inputs and table.network != digest(network)
+    else:
+        assert not output.with_suffix(".json").exists()
 
 
 def test_bad_input_ends_in_a_line(text, tmp_path, capsys):

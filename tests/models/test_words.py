@@ -39,7 +39,8 @@ def test_join_puts_no_blank_before_a_closing_sign():
 
 
 def test_the_vocabulary_is_of_the_training_part_alone():
-    text = "a " * 60 + "b " * 30 + "c " * 10  # c comes in the other two parts only
+    # c comes in the other two parts only, but there more often than b in all the text.
+    text = "a " * 85 + "b " * 5 + "c " * 10
     corpus = read_corpus(text, 3)
     assert corpus.table.words == (UNKNOWN, "a", "b")
     assert [len(p) for p in (corpus.train, corpus.validation, corpus.test)] == [90, 5, 5]
@@ -73,12 +74,29 @@ def test_an_empty_cell_is_no_word():
         made.ids_of([2, 3, 2])
 
 
-def test_a_table_comes_back_from_its_file(tmp_path):
+DIGEST = "0123456789abcdef" * 4
+
+
+@pytest.mark.parametrize("network", [None, DIGEST])
+def test_a_table_comes_back_from_its_file(tmp_path, network):
     made = table(11, seed=2)
+    if network:
+        made = made.trained(network)
     made.save(tmp_path / "t.json")
     found = Table.load(tmp_path / "t.json")
-    assert found.words == made.words and found.lower
+    assert found.words == made.words and found.lower and found.network == network
     np.testing.assert_array_equal(found.cells, made.cells)
+
+
+def test_a_table_without_a_word_of_a_network_names_none(tmp_path):
+    facts = {"format": 1, "lower": True, "words": [UNKNOWN, "a"], "cells": [0, 1]}
+    (tmp_path / "t.json").write_text(json.dumps(facts))
+    assert Table.load(tmp_path / "t.json").network is None
+
+
+def test_in_other_cells_a_table_is_of_no_network():
+    made = table(11).trained(DIGEST)
+    assert made.shuffled(1).network is None and made.placed(made.cells).network is None
 
 
 @pytest.mark.parametrize(
@@ -94,6 +112,10 @@ def test_a_table_comes_back_from_its_file(tmp_path):
         ({"words": ["a", "b", "c"]}, "the first '<unk>'"),
         ({"words": "abc"}, "words must be a list of strings"),
         ({"lower": 1}, "lower must be true or false, not 1"),
+        ({"network": 7}, "network must be a SHA-256 as text, not 7"),
+        ({"network": DIGEST[1:]}, "network must be a SHA-256 of 64 hexadecimal digits, not '123"),
+        ({"network": DIGEST.upper()}, "network must be a SHA-256 of 64 hexadecimal digits"),
+        ({"network": DIGEST + "\n"}, "network must be a SHA-256 of 64 hexadecimal digits"),
     ],
 )
 def test_a_table_file_that_breaks_a_rule_is_refused(tmp_path, change, said):

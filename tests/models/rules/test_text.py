@@ -14,7 +14,7 @@ from models.rules.formula import (
     RuleError,
     Until,
 )
-from models.rules.text import parse
+from models.rules.text import MOST_NESTED, parse
 from tests.models.rules.cases import rules
 
 X, Y = Predicate((("x", 1.0),), 1.0), Predicate((("y", -1.0),), -2.0)
@@ -92,6 +92,36 @@ def test_predicates_are_brought_to_one_form(text, terms, bound):
 def test_what_is_no_rule_is_refused(text, message):
     with pytest.raises(RuleError, match=message):
         parse(text)
+
+
+@pytest.mark.parametrize("begin", ["(", "not ", "not (", "always[0,1] ", "(x >= 1 and "])
+def test_rules_nested_too_deep_are_refused(begin):
+    for count in (MOST_NESTED + 1, 100_000):
+        with pytest.raises(RuleError, match=r"at most 100 deep .*, found .* one deeper") as error:
+            parse(begin * count)
+        assert len(str(error.value)) < 200
+    with pytest.raises(RuleError, match="found the end"):
+        parse(begin * MOST_NESTED)
+
+
+@pytest.mark.parametrize(
+    ("begin", "end"),
+    [("(", ")"), ("not (", ")"), ("always[0,1] (", ")"), ("(y >= 1 until[0,1] ", ")")],
+)
+def test_rules_nested_as_deep_as_allowed_are_rules(begin, end):
+    count = MOST_NESTED - 1
+    rule = parse(begin * count + "(x >= 1)" + end * count)
+    assert parse(str(rule)) == rule and rule.horizon <= MOST_NESTED
+
+
+def test_a_rule_that_could_not_be_read_back_is_refused():
+    """`and` puts its operands in parentheses, so that this is written twice as deep."""
+    count = 60
+    text = "not (" * count + "x >= 1" + ") and y >= 1" * count
+    with pytest.raises(RuleError, match="at most 100 deep .*, found 120 when fully in parentheses"):
+        parse(text)
+    rule = parse(text.replace("and y >= 1", "", 30))
+    assert parse(str(rule)) == rule
 
 
 def test_words_of_two_need_two():
