@@ -54,6 +54,7 @@ class Task:
         H of each layer of cells that have others.
     trials : int or None
     seeds : tuple of int
+    learning_rate : tuple of float
     input_scale : tuple of float
         Other than those of all studies.
     left_out : tuple of str
@@ -79,6 +80,7 @@ class Task:
     units_of: dict[str, tuple[int, ...]] = field(default_factory=dict)
     trials: int | None = None
     seeds: tuple[int, ...] = ()
+    learning_rate: tuple[float, ...] = ()
     input_scale: tuple[float, ...] = ()
     shift: float = 0.0
     dropout: float = 0.0
@@ -120,7 +122,7 @@ class Studies:
         shown = asdict(replace(task, cells=(), units_of={}, units=task.sizes(cell)))
         shown.update(trials=task.trials or self.trials, seeds=task.seeds or self.seeds)
         ranges = {
-            "learning_rate": self.learning_rate,
+            "learning_rate": task.learning_rate or self.learning_rate,
             "weight_decay": self.weight_decay,
             "input_scale": task.input_scale or self.input_scale,
             "own": self.own[cell],
@@ -179,8 +181,9 @@ def _task(name: str, given: Any) -> Task:
         raise ValueError(f"{name}: mode must be one of {', '.join(READOUT_MODES)}")
     if not 0 < task.tuning <= 1 or not 0 <= task.warm_up < 1:
         raise ValueError(f"{name}: tuning must be in (0, 1], and warm_up in [0, 1)")
-    if task.input_scale:
-        _range(f"{name}: input_scale", task.input_scale, 1e-6)
+    for key in ("learning_rate", "input_scale"):
+        if given := getattr(task, key):
+            _range(f"{name}: {key}", given, 1e-6)
     return task
 
 
