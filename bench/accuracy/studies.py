@@ -182,8 +182,8 @@ def _task(name: str, given: Any) -> Task:
     if not 0 < task.tuning <= 1 or not 0 <= task.warm_up < 1:
         raise ValueError(f"{name}: tuning must be in (0, 1], and warm_up in [0, 1)")
     for key in ("learning_rate", "input_scale"):
-        if given := getattr(task, key):
-            _range(f"{name}: {key}", given, 1e-6)
+        if bounds := getattr(task, key):
+            _range(f"{name}: {key}", bounds, 1e-6)
     return task
 
 
