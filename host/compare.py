@@ -74,7 +74,7 @@ class Comparison:
 
 
 def compare(
-    device: Device, part: Part, progress: Callable[[int], object] | None = None
+    device: Device, part: Part, progress: Callable[[Result], object] | None = None
 ) -> Comparison:
     """Run every sequence on the device's loaded network.
 
@@ -85,7 +85,7 @@ def compare(
     part : Part
         At least one sequence; integer x are taken as they are.
     progress : callable, optional
-        Called with 1 after each sequence.
+        Called with each sequence's result.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def compare(
     for result in device.run_many(x[row][:n] for row, n in enumerate(count)):
         results.append(result)
         if progress is not None:
-            progress(1)
+            progress(result)
     compared = different = labels_different = 0
     found, wanted = _Marks(measure, spec), _Marks(measure, spec)
     answers = zip(results, _golden(GoldenModel(network), x, count), strict=True)

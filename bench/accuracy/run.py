@@ -141,7 +141,7 @@ def train(
     module = build(cell, data, task, choice)
     if cell == "additive":
         assert isinstance(module, AdditiveGatedNetwork)
-        warm_up = round(task.warm_up * checks)
+        warm_up = min(round(task.warm_up * checks), checks - 1)
         if warm_up:
             first = replace(settings, epochs=warm_up)
             fit(module, epoch, steps, data.validation, first, report)

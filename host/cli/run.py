@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import asdict
+from typing import Any
+
+import numpy as np
 
 from host.cli.common import (
     EXIT_DIFFERENT,
@@ -17,8 +20,9 @@ from host.cli.common import (
     progress_bar,
 )
 from host.compare import Comparison, compare
+from host.results import Result
 from models.file import load
-from models.marks import shown
+from models.marks import collapse, shown, spelled
 from models.network import Network
 from models.tasks import arrays, named
 from models.tasks.data import Part
@@ -48,6 +52,9 @@ def add(commands: Commands) -> None:
         "optionally lengths [N]",
     )
     named.add_options(command)
+    command.add_argument(
+        "--show", type=int, default=5, metavar="N", help="strings to print, where there are any (5)"
+    )
     command.add_argument("--limit", type=count, metavar="N", help="run the first N sequences only")
 
 
@@ -56,9 +63,15 @@ def _perform(options: argparse.Namespace) -> int:
     part = _part(network, options).first(options.limit)
     _check_data(network, part, options.task)
     done = 0
+    strings: list[tuple[str, str]] = []
 
-    def another(_: object) -> None:
+    def another(result: Result) -> None:
         nonlocal done
+        if part.y_lengths is not None and done < options.show:
+            wanted = part.y[done, : part.y_lengths[done]].tolist()
+            found = collapse(np.array([step.label for step in result.every], np.int64))
+            labels = network.spec.labels
+            strings.append((spelled(found, labels), spelled(wanted, labels)))
         done += 1
         advance(done, len(part))
 
@@ -69,10 +82,17 @@ def _perform(options: argparse.Namespace) -> int:
         found = compare(device, part, another)
     if options.json:
         facts = {"network": network.spec.name, "data": options.task, "device": options.device}
-        more = {"exact": found.exact, "microseconds_per_step": found.microseconds_per_step}
+        more: dict[str, Any] = {
+            "exact": found.exact,
+            "microseconds_per_step": found.microseconds_per_step,
+        }
+        if part.y_lengths is not None:
+            more["strings"] = strings
         print_json({**facts, **asdict(found), **more})
     else:
         print_facts(_rows(network, options, found))
+        for read, wanted in strings:
+            print(f"{read or '(nothing)'}{'' if read == wanted else f'   (it is {wanted})'}")
     return EXIT_OK if found.exact else EXIT_DIFFERENT
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,10 @@ from host import compare as compare_module
 from host.cli import main
 from host.device import Device
 from models.file import save
+from models.golden import GoldenModel
+from models.marks import collapse, spelled
 from models.random_networks import random_network
+from models.tasks import digit_strings
 
 ROOT = Path(__file__).parent.parent.parent
 ZOO = ROOT / "models" / "zoo" / "digits.safetensors"
@@ -54,6 +58,25 @@ def test_run_measures_values_by_their_squared_error(files, capsys):
     assert main(["run", *arguments, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["measure"] == "mse" and found["score"] == found["golden_score"] > 0
+
+
+def test_run_spells_strings(tmp_path, capsys):
+    network = random_network(1, inputs=8, units=(6,), outputs=11, mode="every")
+    labels = ("-", *"0123456789")
+    network = replace(network, spec=replace(network.spec, labels=labels))
+    save(network, tmp_path / "s.safetensors")
+    arguments = ["run", str(tmp_path / "s.safetensors"), "digit-strings", "--limit", "4"]
+    assert main([*arguments, "--show", "3", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["measure"] == "error rate" and found["exact"] and len(found["strings"]) == 3
+    part = digit_strings.load().test
+    result = GoldenModel(network).run(network.quantize(part.x[:3]), part.lengths[:3])
+    for number, (read, wanted) in enumerate(found["strings"]):
+        best = result.logits[number, : part.lengths[number]].argmax(axis=1)
+        assert read == spelled(collapse(best), labels)
+        assert wanted == "".join(str(y - 1) for y in part.y[number] if y)
+    assert main(arguments) == 0
+    assert capsys.readouterr().out.count("   (it is ") == 4
 
 
 def test_run_prints_a_table(files, capsys):
