@@ -29,11 +29,16 @@ _WHAT = {
 }
 
 
+_ORDER = ("digits", "digits-pixels", "digit-strings", "spoken-digits", "text", "text-hitnet")
+
+
 def _of_task(found: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     """Studies by their tasks, cells in their order."""
-    tasks: dict[str, list[dict[str, Any]]] = {}
+    names = {study["task"] for study in found}
+    ordered = [name for name in _ORDER if name in names]
+    tasks: dict[str, list[dict[str, Any]]] = {n: [] for n in ordered + sorted(names - set(ordered))}
     for study in sorted(found, key=lambda study: CELLS.index(study["cell"])):
-        tasks.setdefault(study["task"], []).append(study)
+        tasks[study["task"]].append(study)
     return tasks
 
 
@@ -133,8 +138,10 @@ def markdown(found: Sequence[dict[str, Any]]) -> str:
 def picture(found: Sequence[dict[str, Any]]) -> bytes:
     """Every run's figure on the test part as a dot, a panel for each task, as a PNG."""
     tasks = _of_task(found)
-    figure = new_figure(2.6 * len(tasks))
-    panels = np.atleast_1d(figure.subplots(len(tasks), 1))
+    rows = [len(studies) for studies in tasks.values()]
+    figure = new_figure(sum(0.25 * count + 1.1 for count in rows))
+    ratios = {"height_ratios": [count + 0.5 for count in rows]}
+    panels = np.atleast_1d(figure.subplots(len(tasks), 1, gridspec_kw=ratios))
     for axes, (task, studies) in zip(panels, tasks.items(), strict=True):
         measure = studies[0]["measure"]
         scale = 100 if measure in ("accuracy", "error rate") else 1
@@ -143,7 +150,7 @@ def picture(found: Sequence[dict[str, Any]]) -> bytes:
             axes.plot(values, [place] * len(values), "o", alpha=0.6)
             axes.plot(np.mean(values), place, "|k", markersize=14)
         axes.set_yticks(range(len(studies)), [study["cell"] for study in studies])
-        axes.invert_yaxis()
+        axes.set_ylim(len(studies) - 0.4, -0.6)
         unit = " (%)" if scale == 100 else ""
         side = "more" if better(measure) > 0 else "less"
         axes.set_xlabel(f"{_WHAT[measure]}{unit}, test; {side} is better")
