@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import optuna
@@ -338,3 +339,11 @@ def test_quick_goes_alone(capsys):
     with pytest.raises(SystemExit):
         cli.main(["--quick", "--docs"])
     assert "--quick is a form of its own" in capsys.readouterr().err
+
+
+def test_the_document_shows_the_stored_studies():
+    root = Path(cli.__file__).parents[2]
+    found = stored(root / "bench" / "accuracy" / "results")
+    text = (root / "docs" / "accuracy.md").read_text(encoding="utf-8")
+    assert markdown(found) in text
+    assert all(cli._is_asked(one, read()) for one in found)
