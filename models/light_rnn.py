@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from models.descent import Descent
 from models.float_network import AdditiveGatedNetwork
 from models.gate import compiled
 from models.reallocation import WordLosses, reallocate
@@ -121,11 +122,12 @@ def fit(
         When the compiled loop is wanted and cannot be had.
     """
     text = streams(train, settings.streams)
-    optimizer = torch.optim.AdamW(
-        module.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
-    )
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
-        optimizer, settings.epochs * settings.windows(len(train))
+    descent = Descent(
+        module,
+        settings.learning_rate,
+        settings.weight_decay,
+        settings.clip,
+        settings.epochs * settings.windows(len(train)),
     )
     found: list[float] = []
     kept = copy.deepcopy(module.state_dict())
@@ -135,16 +137,9 @@ def fit(
             for words in _windows(text, settings.window):
                 logits, last = token_logits(module, coding.tokens(words), hx)
                 hx = [h.detach() for h in last]
-                loss = coding.losses(logits, words).mean()
-                if not torch.isfinite(loss):
-                    raise FloatingPointError(f"the loss became {loss.item()} in epoch {epoch}")
-                optimizer.zero_grad()
-                loss.backward()
-                torch.nn.utils.clip_grad_norm_(module.parameters(), settings.clip)
-                optimizer.step()
-                schedule.step()
+                loss = descent.step(coding.losses(logits, words).mean(), epoch)
                 if report is not None:
-                    report(float(loss.detach()))
+                    report(loss)
             found.append(perplexity(module, coding, validation, settings))
             if found[-1] <= min(found):
                 kept = copy.deepcopy(module.state_dict())

@@ -18,7 +18,7 @@ try:
     import torch
 except ImportError as error:
     needed = (
-        "PyTorch is not installed, which models.train_words needs: pip install 'addgate[train]'"  # noqa: E501
+        "PyTorch is not installed, which models.train_words needs: pip install 'addgate[train]'"
     )
     if __name__ == "__main__":
         sys.exit(f"error: {needed}")

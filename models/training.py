@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from models.descent import Descent
 from models.float_network import Output, SequenceNetwork
 from models.gate import compiled
 from models.hold import movement
@@ -271,23 +272,19 @@ def _fit(
             f"keep must be last where no sequences are left to validate, not {settings.keep!r}"
         )
     check_asked(module, validation)
-    optimizer = torch.optim.AdamW(
-        module.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
+    descent = Descent(
+        module,
+        settings.learning_rate,
+        settings.weight_decay,
+        settings.clip,
+        settings.epochs * iterations,
     )
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.epochs * iterations)
     history, kept, best = History(), copy.deepcopy(module.state_dict()), (-np.inf, -np.inf)
     for number in range(settings.epochs):
         losses, hold = [], settings.hold_in(number)
         for batch in epoch(number):
             loss = loss_of(module, run(module, batch), batch, hold)
-            if not torch.isfinite(loss):
-                raise FloatingPointError(f"the loss became {loss.item()} in epoch {number}")
-            optimizer.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(module.parameters(), settings.clip)
-            optimizer.step()
-            schedule.step()
-            losses.append(float(loss.detach()))
+            losses.append(descent.step(loss, number))
         history.loss.append(float(np.mean(losses)))
         score = best
         if len(validation):

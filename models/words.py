@@ -24,6 +24,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -147,10 +148,6 @@ class Table:
             )
         cells.setflags(write=False)
         object.__setattr__(self, "cells", cells)
-        object.__setattr__(self, "_ids", {word: number for number, word in enumerate(self.words)})
-        words = np.full(self.side**2, -1)
-        words[cells] = np.arange(len(cells))
-        object.__setattr__(self, "_words_in", words)
 
     @property
     def side(self) -> int:
@@ -172,10 +169,11 @@ class Table:
         """Column of each word, int64 [V]."""
         return self.cells % self.side
 
-    @property
+    @cached_property
     def words_in(self) -> Int:
         """Number of the word in each cell, -1 where there is none, int64 [side * side]."""
-        found: Int = self._words_in  # type: ignore[attr-defined]
+        found = np.full(self.side**2, -1)
+        found[self.cells] = np.arange(len(self.cells))
         return found
 
     def placed(self, cells: ArrayLike) -> Table:
@@ -193,8 +191,11 @@ class Table:
 
     def ids(self, words: Sequence[str]) -> Int:
         """Numbers of words, that of `UNKNOWN` for those that are not there: int64 [n]."""
-        known: dict[str, int] = self._ids  # type: ignore[attr-defined]
-        return np.array([known.get(word, 0) for word in words], np.int64)
+        return np.array([self._ids.get(word, 0) for word in words], np.int64)
+
+    @cached_property
+    def _ids(self) -> dict[str, int]:
+        return {word: number for number, word in enumerate(self.words)}
 
     def encode(self, text: str) -> Int:
         """Numbers of a text's words, int64 [n]."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from models.export import export
 from models.family.named import build
-from models.float_network import SequenceNetwork
+from models.float_network import AdditiveGatedNetwork, SequenceNetwork
 from models.golden import GoldenModel
 from models.qat import QuantizedNetwork, prepare_qat
 from models.rules.training import History, RuleBook, Settings, fit, forecast
@@ -117,7 +117,8 @@ def train_one(
         normalisation=task.normalisation,
     )
     if cell == "ternary":
-        module = prepare_qat(module)  # type: ignore[arg-type] # additive gates all
+        assert isinstance(module, AdditiveGatedNetwork)
+        module = prepare_qat(module)
     settings = Settings(epochs=epochs, pull=pull, weight=WEIGHTS[pull])
     history = fit(module, task, book, settings, seed, report)
     found = []

@@ -6,6 +6,7 @@ count time steps. Text: `models.rules.text`; meaning: `models.rules.robustness`.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from math import isfinite
 
@@ -27,21 +28,21 @@ class RuleError(ValueError):
     """A rule that cannot be read, used or satisfied; says what was expected."""
 
 
-class Formula:
+class Formula(ABC):
     """A rule; its text is that of rtamt, fully in parentheses, and `text.parse` reads it back.
 
     It compares equal to a rule that is written the same.
     """
 
     @property
+    @abstractmethod
     def horizon(self) -> int:
         """Last time step that the truth at step 0 depends on."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def variables(self) -> tuple[str, ...]:
         """Names that occur, in alphabetical order."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)

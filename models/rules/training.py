@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from models.descent import Descent
 from models.float_network import SequenceNetwork
 from models.rules.formula import Formula
 from models.rules.robustness import robustness
@@ -174,10 +175,13 @@ def fit(
         )
     rng = np.random.default_rng(seed)
     count = -(-len(task.train) // settings.batch)
-    optimizer = torch.optim.AdamW(
-        module.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
+    descent = Descent(
+        module,
+        settings.learning_rate,
+        settings.weight_decay,
+        settings.clip,
+        settings.epochs * count,
     )
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.epochs * count)
     history, kept = History(), copy.deepcopy(module.state_dict())
     for number in range(settings.epochs):
         losses = []
@@ -185,14 +189,7 @@ def fit(
         for start in range(0, len(order), settings.batch):
             part = task.train.take(order[start : start + settings.batch])
             loss = loss_of(predict(module, part, task), part, task, book, settings)
-            if not torch.isfinite(loss):
-                raise FloatingPointError(f"the loss became {loss.item()} in epoch {number}")
-            optimizer.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(module.parameters(), settings.clip)
-            optimizer.step()
-            schedule.step()
-            losses.append(float(loss.detach()))
+            losses.append(descent.step(loss, number))
         history.loss.append(float(np.mean(losses)))
         with torch.no_grad():
             traces = predict(module, task.validation, task)

@@ -16,6 +16,7 @@ from models.light_rnn import Settings
 from models.random_networks import random_inputs, random_network
 from models.train_words import LightModel
 from models.words import Table, read_corpus
+from tests.shared_data import data_of
 
 ROOT = Path(__file__).parents[2]
 VERSE = "the rose is red , the violet's blue ; the honey's sweet , and so are you . " * 40
@@ -131,8 +132,8 @@ def test_the_document_has_the_benchs_place():
 
 
 def test_tiny_shakespeare_fits_the_engines_outputs():
-    if not light.TEXT.is_file():
-        pytest.skip(f"{light.TEXT.name} of tiny Shakespeare is not here")
-    corpus = read_corpus(light.TEXT.read_text(encoding="utf-8"), light.WORDS)
+    path = data_of("text")
+    assert path == light.TEXT
+    corpus = read_corpus(path.read_text(encoding="utf-8"), light.WORDS)
     assert corpus.table.features == 100 and len(corpus.train) > 200_000
     assert (corpus.test == 0).mean() < 0.13

@@ -21,7 +21,6 @@ from models.random_networks import random_network
 from models.tokens import token_logits
 from models.word_codings import RowsAndColumns
 from models.words import UNKNOWN, TableError, one_hot, read_corpus
-from sim.harness.build import BoardBuildError, find_verilator
 from tests.host.helpers import device_for
 from tests.host.test_howto import program
 
@@ -50,21 +49,16 @@ def files(learned, tmp_path):
     return [str(tmp_path / "n.safetensors"), str(tmp_path / "n.json")]
 
 
-def on_simulator():
-    try:
-        find_verilator()
-    except BoardBuildError as error:
-        pytest.skip(str(error))
-    return Device.open("simulator")
-
-
 @pytest.mark.parametrize("where", ["emulator", "link", "simulator"])
-def test_every_logit_of_both_heads_is_exact(learned, where):
+def test_every_logit_of_both_heads_is_exact(learned, where, request):
+    if where == "simulator":
+        request.getfixturevalue("verilator")
     module, network, table = learned
     ids = table.encode(TEXT)
     steps = table.half_steps(ids)[1:-1]
     inputs = one_hot(steps, table.features, network.spec.M)
-    with on_simulator() if where == "simulator" else device_for(where, network) as device:
+    device = Device.open(where) if where == "simulator" else device_for(where, network)
+    with device:
         device.load(network)
         result = device.run(inputs)
     found = np.array([one.logits for one in result.every])
@@ -78,7 +72,9 @@ def test_every_logit_of_both_heads_is_exact(learned, where):
 
 
 @pytest.mark.parametrize("where", ["emulator", "simulator"])
-def test_a_half_step_is_two_input_events(learned, where):
+def test_a_half_step_is_two_input_events(learned, where, request):
+    if where == "simulator":
+        request.getfixturevalue("verilator")
     """One feature off, one on; the very first has none to put off. The rest are the states'."""
     _, network, table = learned
     steps = table.half_steps(table.encode(TEXT))[1:-1]
@@ -86,7 +82,7 @@ def test_a_half_step_is_two_input_events(learned, where):
     states = GoldenModel(network).run(inputs[None]).states[0][0]
     before = np.vstack([np.zeros_like(states[:1]), states[:-1]])
     changes = int((states != before).sum())
-    with on_simulator() if where == "simulator" else Device.open("emulator") as device:
+    with Device.open(where) as device:
         device.load(network)
         start = device.counters()
         device.run(inputs)

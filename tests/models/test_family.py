@@ -6,148 +6,19 @@ import torch
 
 from models.family.egru import EGRULayer, event_rate
 from models.family.named import CELLS, build
-from models.family.ternary import TernaryActivation, TernaryWeight, ternary_weights
+from models.family.ternary import TernaryWeight
 from models.float_network import AdditiveGatedNetwork
 from models.qat import prepare_qat
 from models.recurrent import RecurrentLayers
 from models.tasks import digits
 from models.tasks.data import Part
 from models.training import Settings, batches, fit, measure
+from tests.models.formulas import FORMULAS
 
 INPUTS, UNITS, LENGTH, COUNT = 3, 4, 6, 5
 LENGTHS = [6, 1, 3, 5, 6]
 
 every_cell = pytest.mark.parametrize("name", CELLS)
-
-
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
-
-
-def additive(p, x, h):
-    w, u, b = p["weight_ih"], p["weight_hh"], p["bias"]
-    z, c = np.split(w @ x + u @ h + b, 2)
-    z, c = np.maximum(z, 0), np.clip(c, -1, 1)
-    # The other form of the gate.
-    h = c + np.maximum(h - c - z, 0) - np.maximum(c - h - z, 0)
-    return h, h
-
-
-def gru(p, x, h):
-    wr, wz, wn = np.split(p["gru.weight_ih_l0"], 3)
-    ur, uz, un = np.split(p["gru.weight_hh_l0"], 3)
-    br, bz, bn = np.split(p["gru.bias_ih_l0"], 3)
-    cr, cz, cn = np.split(p["gru.bias_hh_l0"], 3)
-    r, z = sigmoid(wr @ x + br + ur @ h + cr), sigmoid(wz @ x + bz + uz @ h + cz)
-    n = np.tanh(wn @ x + bn + r * (un @ h + cn))
-    h = (1 - z) * n + z * h
-    return h, h
-
-
-def lstm(p, x, state):
-    h, c = np.split(state, 2)
-    w, u = np.split(p["lstm.weight_ih_l0"], 4), np.split(p["lstm.weight_hh_l0"], 4)
-    b = np.split(p["lstm.bias_ih_l0"] + p["lstm.bias_hh_l0"], 4)
-    i, f, g, o = (w[k] @ x + u[k] @ h + b[k] for k in range(4))
-    c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
-    h = sigmoid(o) * np.tanh(c)
-    return h, np.concatenate((h, c))
-
-
-def mixed(p, prefix, part, wx, uh):
-    a, b1, b2, b = (p[f"{prefix}.{n}"][part] for n in ("alpha", "beta1", "beta2", "bias"))
-    return np.array(
-        [a[k] * wx[k] * uh[k] + b1[k] * uh[k] + b2[k] * wx[k] + b[k] for k in range(len(wx))]
-    )
-
-
-def mi_gru(p, x, h):
-    size = len(h)
-    first, second = slice(0, size), slice(size, 2 * size)
-    wr, wz, wn = np.split(p["weight_ih"], 3)
-    ur, uz = np.split(p["weight_hh"], 2)
-    r = sigmoid(mixed(p, "gates", first, wr @ x, ur @ h))
-    z = sigmoid(mixed(p, "gates", second, wz @ x, uz @ h))
-    n = np.tanh(mixed(p, "candidate", first, wn @ x, p["weight_hn"] @ (r * h)))
-    h = z * h + (1 - z) * n
-    return h, h
-
-
-def mi_lstm(p, x, state):
-    h, c = np.split(state, 2)
-    size = len(h)
-    w, u = np.split(p["weight_ih"], 4), np.split(p["weight_hh"], 4)
-    i, f, g, o = (
-        mixed(p, "integration", slice(k * size, (k + 1) * size), w[k] @ x, u[k] @ h)
-        for k in range(4)
-    )
-    c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
-    h = sigmoid(o) * np.tanh(c)
-    return h, np.concatenate((h, c))
-
-
-def egru(p, x, c):
-    wu, wr, wz = np.split(p["weight_ih"], 3)
-    uu, ur, uz = np.split(p["weight_hh"], 3)
-    bu, br, bz = np.split(p["bias"], 3)
-    theta = p["threshold"]
-    y = np.array([v if v > t else 0.0 for v, t in zip(c, theta, strict=True)])
-    u, r = sigmoid(wu @ x + uu @ y + bu), sigmoid(wr @ x + ur @ y + br)
-    z = np.tanh(wz @ x + uz @ (r * y) + bz)
-    c = u * z + (1 - u) * c - np.array([t if v > t else 0.0 for v, t in zip(c, theta, strict=True)])
-    return np.array([v if v > t else 0.0 for v, t in zip(c, theta, strict=True)]), c
-
-
-def ttq(weight, threshold=0.7):
-    rows = []
-    for row in weight:
-        kept = np.abs(row) > threshold * np.abs(row).mean()
-        scale = 2.0 ** np.round(np.log2(np.abs(row[kept]).mean()))
-        rows.append(np.sign(row) * kept * scale)
-    return np.array(rows)
-
-
-def cut(smooth):
-    return np.where(np.abs(smooth) > 0.5, np.sign(smooth), 0.0)
-
-
-def hitnet_weights(p, count):
-    names = ("weight_ih", "weight_hh")
-    w, u = (ttq(p[f"parametrizations.{name}.original"]) for name in names)
-    return np.split(w, count), np.split(u, count), np.split(p["bias"], count)
-
-
-SLOPE = 2.0
-
-
-def hitnet_gru(p, x, h):
-    w, u, b = hitnet_weights(p, 3)
-    r, z = (cut(sigmoid(SLOPE * (w[k] @ x + u[k] @ h + b[k]))) for k in range(2))
-    n = cut(np.tanh(SLOPE * (w[2] @ x + u[2] @ (r * h) + b[2])))
-    h = np.where(z == 1, h, n)
-    return h, h
-
-
-def hitnet_lstm(p, x, state):
-    h, c = np.split(state, 2)
-    w, u, b = hitnet_weights(p, 4)
-    i, f, g, o = (w[k] @ x + u[k] @ h + b[k] for k in range(4))
-    i, f, o = (cut(sigmoid(SLOPE * gate)) for gate in (i, f, o))
-    c = f * c + i * cut(np.tanh(SLOPE * g))
-    h = o * cut(np.tanh(SLOPE * c))
-    return h, np.concatenate((h, c))
-
-
-FORMULAS = {
-    "additive": additive,
-    "gru": gru,
-    "lstm": lstm,
-    "mi-gru": mi_gru,
-    "mi-lstm": mi_lstm,
-    "egru": egru,
-    "hitnet-gru": hitnet_gru,
-    "hitnet-lstm": hitnet_lstm,
-}
 #: Those whose gradients are those of what they compute.
 SMOOTH = [name for name in CELLS if not name.startswith("hitnet")]
 
@@ -309,50 +180,6 @@ def test_hitnet_gives_ternary_states_from_ternary_weights_and_learns(name, drawn
     for row in network.rnn.cells[0].weight_hh:
         sizes = set(row.abs().unique().tolist()) - {0.0}
         assert len(sizes) <= 1 and all(np.log2(size).is_integer() for size in sizes)
-
-
-@pytest.mark.parametrize("gate", [False, True])
-def test_bernoulli_draws_are_right_on_average_and_gradients_go_through(gate):
-    torch.manual_seed(0)
-    activation = TernaryActivation(gate=gate, slope=1.5)
-    p = torch.linspace(-2, 2, 9, dtype=torch.float64, requires_grad=True)
-    smooth = torch.sigmoid(1.5 * p) if gate else torch.tanh(1.5 * p)
-    drawn = torch.stack([activation(p) for _ in range(4000)])
-    assert set(drawn.unique().tolist()) <= {-1.0, 0.0, 1.0}
-    assert (drawn.mean(dim=0) - smooth).abs().max() < 0.05
-    (ours,) = torch.autograd.grad(activation(p).sum(), p)
-    (theirs,) = torch.autograd.grad(smooth.sum(), p)
-    torch.testing.assert_close(ours, theirs)
-    activation.eval()
-    np.testing.assert_array_equal(activation(p).detach(), cut(smooth.detach().numpy()))
-
-
-def test_a_steeper_slope_leaves_less_to_chance():
-    """A draw that is 1 with probability a has the variance a (1 - a)."""
-    p = torch.randn(1000, generator=torch.Generator().manual_seed(0))
-    noises = []
-    for slope in (1.0, 2.0, 4.0):
-        torch.manual_seed(1)
-        smooth = torch.tanh(slope * p)
-        noise = (TernaryActivation(slope=slope)(p) - smooth).square().mean()
-        expected = (smooth.abs() * (1 - smooth.abs())).mean()
-        assert float(noise) == pytest.approx(float(expected), abs=0.03)
-        noises.append(float(noise))
-    assert noises == sorted(noises, reverse=True)
-
-
-def test_any_matrix_of_a_module_can_be_made_ternary():
-    linear = torch.nn.Linear(6, 4)
-    original = linear.weight.detach().clone()
-    ternary_weights(linear, ["weight"])
-    np.testing.assert_allclose(linear.weight.detach(), ttq(original.numpy()), rtol=1e-6)
-    linear(torch.ones(2, 6)).sum().backward()
-    assert (linear.parametrizations.weight.original.grad == 2).all(), "straight through"
-    with pytest.raises(ValueError, match="Linear has no parameter 'wait'"):
-        ternary_weights(linear, ["wait"])
-    with torch.no_grad():
-        linear.parametrizations.weight.original.zero_()
-    assert (linear.weight == 0).all()
 
 
 def test_an_additive_network_can_be_quantized():

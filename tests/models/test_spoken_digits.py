@@ -13,11 +13,7 @@ from models.tasks.data import TaskError
 from models.tasks.speech_augment import Bending, augment, batches
 from models.wav import read_wav, write_wav
 from tests.models.speech import write_recordings
-from tests.shared_data import FSDD
-
-needs_recordings = pytest.mark.skipif(
-    not FSDD.is_dir(), reason=f"the Free Spoken Digit Dataset is not at {FSDD}"
-)
+from tests.shared_data import data_of
 
 
 @pytest.fixture(scope="module")
@@ -29,9 +25,8 @@ def names(recordings):
     return {(r.digit, r.speaker, r.index) for r in recordings}
 
 
-@needs_recordings
 def test_the_official_split_is_that_of_the_dataset():
-    task = spoken_digits.load(FSDD)
+    task = spoken_digits.load(data_of("spoken-digits"))
     assert [len(p) for p in (task.train, task.validation, task.test)] == [2400, 300, 300]
     for part in (task.train, task.validation, task.test):
         assert (np.bincount(part.y) == len(part) // 10).all()
@@ -40,12 +35,12 @@ def test_the_official_split_is_that_of_the_dataset():
     assert task.labels == tuple("0123456789") and task.outputs == 10
 
 
-@needs_recordings
 @pytest.mark.parametrize("speaker", ["george", "yweweler"])
 def test_a_speaker_left_out_is_in_the_test_part_only(speaker):
-    task = spoken_digits.load(FSDD, speaker)
+    recordings = data_of("spoken-digits")
+    task = spoken_digits.load(recordings, speaker)
     assert [len(p) for p in (task.train, task.validation, task.test)] == [2250, 250, 500]
-    train, validation, test = spoken_digits.shares(spoken_digits.find(FSDD), speaker)
+    train, validation, test = spoken_digits.shares(spoken_digits.find(recordings), speaker)
     assert {r.speaker for r in test} == {speaker}
     assert speaker not in {r.speaker for r in train + validation}
 
